@@ -1,0 +1,67 @@
+/* Dimensions of a network, its heads and what its weights expect of their input; read from and written to the metadata of
+ * a weights file (docs/MODEL.md, file format). Letters used for shapes everywhere:
+ *   d width   f inner width of the feed-forward   a attention heads   e = d / a   W span of attention   n look-ahead
+ *   T notes in a run   V vocabulary of an attribute   C classes of a head */
+#ifndef MIDIBERTD_MODEL_SHAPE_H
+#define MIDIBERTD_MODEL_SHAPE_H
+
+#include "base/prediction.h"
+#include "base/status.h"
+#include "model/safetensors.h"
+
+#include <stdbool.h>
+
+#define HEADS_MAX 8
+#define HEAD_NAME_MAX 32
+#define LABEL_NAME_MAX 32
+#define LAYERS_MAX 48
+#define LOOKAHEAD_UNLIMITED (-1)
+#define EMBEDDING_WIDTH 256 /* of each of the eight tables */
+
+enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
+
+/* What a head may see (docs/MODEL.md, settings). */
+enum head_setting {
+	SETTING_PLAYED, /* everything, velocities included: melody, style, emotion */
+	SETTING_HIDDEN, /* no velocity anywhere: expected velocity */
+	SETTINGS
+};
+
+enum token_order { ORDER_ARRIVAL, ORDER_SORTED };
+
+struct head_spec {
+	char name[HEAD_NAME_MAX]; /* melody, velocity_hidden, style_pianist8, emotion, or a task of one's own */
+	enum head_level level;
+	enum head_setting setting;
+	int classes;
+	char label[CLASSES_MAX][LABEL_NAME_MAX];
+	float temperature;   /* logits are divided by it: calibration; 1 when not calibrated */
+	float unknown_below; /* confidence under which the answer is unknown; 0: never */
+};
+
+struct model_shape {
+	int layers, width, inner, attention_heads;
+	int span;      /* W: note l sees note r iff -n <= l - r < W; the distance table has 2 W - 1 rows */
+	int lookahead; /* n, per layer, or LOOKAHEAD_UNLIMITED */
+	int freeze;    /* h: later notes after which a token's duration is frozen */
+	enum token_order order;
+	int heads;
+	struct head_spec head[HEADS_MAX];
+};
+
+/* Later notes after which a label no longer changes: layers * n + h. Unlimited: the span. */
+int shape_settle(const struct model_shape *shape);
+
+/* Index of a head by name, or -1. */
+int shape_find_head(const struct model_shape *shape, const char *name);
+
+/* Set-up threads. Reads the metadata of a weights file, with ranges checked; *error names what is missing or out of range. */
+enum status shape_read(const struct safetensors *file, const char *path, struct model_shape *shape, struct error *error);
+
+/* Checks ranges and divisibility of a shape that came from anywhere. */
+enum status shape_check(const struct model_shape *shape, const char *origin, struct error *error);
+
+/* Text of each metadata key the shape is stored under; calls add for each. */
+void shape_write(const struct model_shape *shape, void (*add)(void *context, const char *key, const char *value), void *context);
+
+#endif

@@ -1,0 +1,73 @@
+/* Where live events come from: one interface, three sources (JACK, the ALSA sequencer, a file). A source stamps, parses,
+ * numbers and pairs notes in a thread of its own and pushes every event into two rings: engine and osc. Its real-time part
+ * never allocates, locks, logs or makes a system call; ALSA's reads and the wake-ups after a JACK cycle are the exceptions. */
+#ifndef MIDIBERTD_STREAM_SOURCE_H
+#define MIDIBERTD_STREAM_SOURCE_H
+
+#include "base/event.h"
+#include "base/ring.h"
+#include "base/status.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOURCE_PATTERNS_MAX 16
+
+/* What the source pushes to; owned by the daemon, outlives the source. */
+struct source_output {
+	struct ring *engine, *osc; /* of struct event */
+	int engine_wake, osc_wake; /* base/wake.h */
+};
+
+struct source_options {
+	const char *client_name; /* "midibertd" */
+	const char *connect[SOURCE_PATTERNS_MAX]; /* port or client names (exact, or shell patterns) to connect; NULL ends */
+	const char *ignore[SOURCE_PATTERNS_MAX];  /* hardware inputs to leave alone */
+	int channel;           /* 1-16, or 0 for all */
+	int key_low, key_high; /* 0-127 */
+	const char *jack_server; /* NULL: default */
+	/* file source only */
+	const char *path;
+	double speed; /* 1 = as written; 0 = virtual clock: as fast as the rings are emptied, nothing is dropped */
+	bool loop;
+};
+
+/* Counters any thread may read at any time. */
+struct source_counters {
+	_Atomic uint64_t events;     /* pushed */
+	_Atomic uint64_t dropped;    /* a ring was full */
+	_Atomic uint64_t xruns;
+	_Atomic uint64_t bad_input;  /* stray bytes, unpaired note-offs, refused messages */
+	_Atomic uint64_t lost_by_server; /* jack_midi_get_lost_event_count, ALSA overruns */
+	_Atomic int32_t period_us;   /* JACK period; 0 where there is none */
+	_Atomic int32_t inputs_present;
+	_Atomic int32_t last_note_id;
+	_Atomic int priority; /* real-time priority that was granted; 0 none */
+};
+
+enum source_state { SOURCE_WAITING, SOURCE_RUNNING, SOURCE_LOST, SOURCE_ENDED };
+
+struct source; /* private to each source_*.c, begins with struct source_base (source_base.h) */
+
+/* Main thread. Open connects (or, for live sources whose server is away, keeps trying) and starts the thread.
+ * On failure nothing is left behind. */
+enum status source_open_jack(const struct source_options *options, const struct source_output *output, struct source **source,
+			     struct error *error);
+enum status source_open_alsa(const struct source_options *options, const struct source_output *output, struct source **source,
+			     struct error *error);
+enum status source_open_file(const struct source_options *options, const struct source_output *output, struct source **source,
+			     struct error *error);
+
+/* Main thread. Ends held notes, stops the thread, closes; returns within a second even if a server hangs. NULL is allowed. */
+void source_close(struct source *source);
+
+/* Any thread but a real-time one. */
+enum source_state source_state(const struct source *source);
+const struct source_counters *source_counters(const struct source *source);
+/* "jack:default", "alsa:128", "file:piece.mid": written into text, always terminated. */
+void source_describe(const struct source *source, char *text, size_t size);
+/* Name of an input that was present once; empty if there is none with this number. Written into text, terminated. */
+void source_input_name(const struct source *source, int input, char *text, size_t size);
+
+#endif
