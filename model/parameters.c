@@ -1,0 +1,258 @@
+/* The table of a network's numbers: names, shapes, offsets. Set-up threads; allocates. Knows nothing of computing. */
+#include "model/parameters.h"
+
+#include "base/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PER_LAYER 17
+#define PER_HEAD 6
+#define FIXED (ATTRIBUTES + 5)
+
+/* Appends one tensor; rows = 0 makes it a vector. Returns its offset. */
+static size_t append(struct parameters *p, const char *name, int64_t rows, int64_t columns)
+{
+	struct parameter *entry = &p->table[p->count++];
+	snprintf(entry->name, sizeof entry->name, "%s", name);
+	entry->dimensions = rows ? 2 : 1;
+	entry->shape[0] = rows ? rows : columns;
+	entry->shape[1] = rows ? columns : 0;
+	entry->elements = (size_t)((rows ? rows : 1) * columns);
+	entry->offset = p->elements;
+	entry->decays = rows != 0;
+	/* Whole cache lines, so that vector code may load past the end of a short tensor and never shares a line. */
+	p->elements += (entry->elements + 15) / 16 * 16;
+	return entry->offset;
+}
+
+static struct linear_offsets append_linear(struct parameters *p, const char *prefix, int64_t out, int64_t in)
+{
+	char name[TENSOR_NAME_MAX];
+	struct linear_offsets linear;
+	snprintf(name, sizeof name, "%s.weight", prefix);
+	linear.weight = append(p, name, out, in);
+	snprintf(name, sizeof name, "%s.bias", prefix);
+	linear.bias = append(p, name, 0, out);
+	return linear;
+}
+
+static struct norm_offsets append_norm(struct parameters *p, const char *prefix, int64_t width)
+{
+	char name[TENSOR_NAME_MAX];
+	struct norm_offsets norm;
+	snprintf(name, sizeof name, "%s.weight", prefix);
+	norm.gain = append(p, name, 0, width);
+	snprintf(name, sizeof name, "%s.bias", prefix);
+	norm.bias = append(p, name, 0, width);
+	return norm;
+}
+
+/* Query, key and value stand together, weights before biases, so that one product computes all three. */
+static struct linear_offsets append_qkv(struct parameters *p, int layer, int64_t d)
+{
+	static const char *const part[] = {"query", "key", "value"};
+	char name[TENSOR_NAME_MAX];
+	struct linear_offsets linear = {0, 0};
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i < 3; i++) {
+			snprintf(name, sizeof name, "midibert.bert.encoder.layer.%d.attention.self.%s.%s", layer, part[i],
+				 pass ? "bias" : "weight");
+			size_t offset = append(p, name, pass ? 0 : d, d);
+			if (i == 0 && pass)
+				linear.bias = offset;
+			else if (i == 0)
+				linear.weight = offset;
+		}
+	}
+	return linear;
+}
+
+static void append_layer(struct parameters *p, const struct model_shape *shape, int layer)
+{
+	struct layer_offsets *offsets = &p->layer[layer];
+	int64_t d = shape->width, f = shape->inner;
+	char prefix[64], name[TENSOR_NAME_MAX];
+	snprintf(prefix, sizeof prefix, "midibert.bert.encoder.layer.%d", layer);
+	offsets->qkv = append_qkv(p, layer, d);
+	snprintf(name, sizeof name, "%s.attention.self.distance_embedding.weight", prefix);
+	offsets->distance = append(p, name, 2 * shape->span - 1, d / shape->attention_heads);
+	snprintf(name, sizeof name, "%s.attention.output.dense", prefix);
+	offsets->attention_output = append_linear(p, name, d, d);
+	snprintf(name, sizeof name, "%s.attention.output.LayerNorm", prefix);
+	offsets->attention_norm = append_norm(p, name, d);
+	snprintf(name, sizeof name, "%s.intermediate.dense", prefix);
+	offsets->intermediate = append_linear(p, name, f, d);
+	snprintf(name, sizeof name, "%s.output.dense", prefix);
+	offsets->output = append_linear(p, name, d, f);
+	snprintf(name, sizeof name, "%s.output.LayerNorm", prefix);
+	offsets->output_norm = append_norm(p, name, d);
+}
+
+static void append_head(struct parameters *p, const struct model_shape *shape, int head)
+{
+	const struct head_spec *spec = &shape->head[head];
+	struct head_offsets *offsets = &p->head[head];
+	char name[TENSOR_NAME_MAX];
+	if (spec->level == HEAD_NOTE) {
+		snprintf(name, sizeof name, "%s.classifier.1", spec->name);
+		offsets->first = append_linear(p, name, HEAD_INNER, shape->width);
+		snprintf(name, sizeof name, "%s.classifier.4", spec->name);
+		offsets->last = append_linear(p, name, spec->classes, HEAD_INNER);
+		return;
+	}
+	snprintf(name, sizeof name, "%s.attention.ws1.weight", spec->name);
+	offsets->pool1 = append(p, name, POOL_INNER, shape->width);
+	snprintf(name, sizeof name, "%s.attention.ws2.weight", spec->name);
+	offsets->pool2 = append(p, name, POOL_ROWS, POOL_INNER);
+	snprintf(name, sizeof name, "%s.classifier.0", spec->name);
+	offsets->first = append_linear(p, name, HEAD_INNER, POOL_ROWS * shape->width);
+	snprintf(name, sizeof name, "%s.classifier.2", spec->name);
+	offsets->last = append_linear(p, name, spec->classes, HEAD_INNER);
+}
+
+enum status parameters_new(const struct model_shape *shape, struct parameters **parameters, struct error *error)
+{
+	struct parameters *p = calloc(1, sizeof *p);
+	*parameters = NULL;
+	if (p)
+		p->table = calloc((size_t)(FIXED + PER_LAYER * shape->layers + PER_HEAD * shape->heads), sizeof *p->table);
+	if (!p || !p->table) {
+		free(p);
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for the table of parameters");
+	}
+	for (int i = 0; i < ATTRIBUTES; i++) {
+		char name[TENSOR_NAME_MAX];
+		snprintf(name, sizeof name, "midibert.word_emb.%d.lut.weight", i);
+		p->embedding[i] = append(p, name, token_vocabulary[i], EMBEDDING_WIDTH);
+	}
+	p->in = append_linear(p, "midibert.in_linear", shape->width, ATTRIBUTES * EMBEDDING_WIDTH);
+	p->token_type = append(p, "midibert.bert.embeddings.token_type_embeddings.weight", 2, shape->width);
+	p->embedding_norm = append_norm(p, "midibert.bert.embeddings.LayerNorm", shape->width);
+	for (int i = 0; i < shape->layers; i++)
+		append_layer(p, shape, i);
+	for (int i = 0; i < shape->heads; i++)
+		append_head(p, shape, i);
+	*parameters = p;
+	return STATUS_OK;
+}
+
+void parameters_free(struct parameters *parameters)
+{
+	if (!parameters)
+		return;
+	free(parameters->table);
+	free(parameters);
+}
+
+enum status parameters_read(const struct parameters *parameters, const struct safetensors *file, const char *path, float *values,
+			    struct error *error)
+{
+	memset(values, 0, parameters->elements * sizeof *values);
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *entry = &parameters->table[i];
+		int64_t index = safetensors_find(file, entry->name);
+		if (index < 0)
+			return status_fail(error, STATUS_BAD_DATA, "%s: tensor %s is missing", path, entry->name);
+		const struct tensor_info *info = safetensors_info(file, (size_t)index);
+		if (info->dimensions != entry->dimensions || info->shape[0] != entry->shape[0] ||
+		    (entry->dimensions == 2 && info->shape[1] != entry->shape[1]))
+			return status_fail(error, STATUS_BAD_DATA,
+					   "%s: tensor %s has %d dimensions, first %lld x %lld; expected %lld x %lld", path,
+					   entry->name, info->dimensions, (long long)info->shape[0],
+					   (long long)(info->dimensions > 1 ? info->shape[1] : 0), (long long)entry->shape[0],
+					   (long long)entry->shape[1]);
+		safetensors_get(file, (size_t)index, values + entry->offset);
+	}
+	if (safetensors_count(file) == parameters->count)
+		return STATUS_OK;
+	for (size_t i = 0; i < safetensors_count(file); i++) {
+		const char *name = safetensors_info(file, i)->name;
+		size_t known = 0;
+		while (known < parameters->count && strcmp(parameters->table[known].name, name) != 0)
+			known++;
+		if (known == parameters->count)
+			return status_fail(error, STATUS_BAD_DATA, "%s: tensor %s does not belong to this network", path, name);
+	}
+	return status_fail(error, STATUS_BAD_DATA, "%s: more tensors than the network has", path);
+}
+
+struct text_list {
+	struct safetensors_text *texts;
+	size_t count, room;
+	bool failed;
+};
+
+static void add_text(void *context, const char *key, const char *value)
+{
+	struct text_list *list = context;
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : 32;
+		struct safetensors_text *grown = realloc(list->texts, room * sizeof *grown);
+		if (!grown) {
+			list->failed = true;
+			return;
+		}
+		list->texts = grown;
+		list->room = room;
+	}
+	char *key_copy = strdup(key), *value_copy = strdup(value);
+	list->texts[list->count++] = (struct safetensors_text){key_copy, value_copy};
+	list->failed |= !key_copy || !value_copy;
+}
+
+enum status parameters_write(const struct parameters *parameters, const struct model_shape *shape, const float *values,
+			     const char *path, enum tensor_type type, const struct safetensors_text *texts, size_t text_count,
+			     struct error *error)
+{
+	struct text_list list = {NULL, 0, 0, false};
+	struct safetensors_tensor *tensors = calloc(parameters->count, sizeof *tensors);
+	enum status status = STATUS_NO_MEMORY;
+	shape_write(shape, add_text, &list);
+	for (size_t i = 0; i < text_count; i++)
+		add_text(&list, texts[i].key, texts[i].value);
+	if (!tensors || list.failed) {
+		status_fail(error, STATUS_NO_MEMORY, "%s: no memory to write weights", path);
+		goto out;
+	}
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *entry = &parameters->table[i];
+		tensors[i] = (struct safetensors_tensor){.name = entry->name,
+							 .dimensions = entry->dimensions,
+							 .shape = {entry->shape[0], entry->shape[1]},
+							 .data = values + entry->offset};
+	}
+	status = safetensors_write(path, type, tensors, parameters->count, list.texts, list.count, error);
+out:
+	for (size_t i = 0; i < list.count; i++) {
+		free((char *)list.texts[i].key);
+		free((char *)list.texts[i].value);
+	}
+	free(list.texts);
+	free(tensors);
+	return status;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+	return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+void parameters_initialise(const struct parameters *parameters, uint64_t seed, float *values)
+{
+	memset(values, 0, parameters->elements * sizeof *values);
+	for (size_t i = 0; i < parameters->count; i++) {
+		const struct parameter *entry = &parameters->table[i];
+		struct random random = {random_hash(seed, i), 0};
+		float *out = values + entry->offset;
+		bool norm = ends_with(entry->name, "LayerNorm.weight");
+		for (size_t k = 0; k < entry->elements; k++) {
+			if (norm)
+				out[k] = 1;
+			else if (entry->dimensions == 2)
+				out[k] = (float)(0.02 * random_normal(&random));
+		}
+	}
+}
