@@ -9,7 +9,7 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 PKGS := alsa jack openblas liblo jansson inih libsystemd
 PROJECT_CFLAGS := -std=c11 -I. -MMD -MP -pthread -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
-	-fno-math-errno $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
+	-fno-math-errno -fno-trapping-math -ftree-vectorize -fvect-cost-model=dynamic $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
 	$(foreach p,$(PKGS),$(shell pkg-config --cflags $(p) 2>/dev/null))
 LDLIBS += $(foreach p,$(PKGS),$(shell pkg-config --libs $(p) 2>/dev/null)) -lm -pthread $(if $(SAN),-fsanitize=$(SAN))
 

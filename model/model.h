@@ -19,6 +19,11 @@ const char *model_sha256(const struct model *model);
 /* Free text from the card's metadata (licence, recipe...), or NULL. */
 const char *model_metadata(const struct model *model, const char *key);
 
+/* Set-up thread: threads that one matrix product may use. The daemon asks for one. */
+void model_use_threads(int threads);
+/* Name of the library and code path that computes, for --version and the log. */
+const char *model_backend(void);
+
 /* Inference thread; no allocation. Logits of a note head: hidden is [count][d], logits [count][C]. */
 void model_note_logits(const struct model *model, int head, const float *hidden, int count, float *logits);
 

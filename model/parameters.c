@@ -1,8 +1,10 @@
 /* The table of a network's numbers: names, shapes, offsets. Set-up threads; allocates. Knows nothing of computing. */
+#define _POSIX_C_SOURCE 200809L
 #include "model/parameters.h"
 
 #include "base/random.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -248,11 +250,13 @@ void parameters_initialise(const struct parameters *parameters, uint64_t seed, f
 		struct random random = {random_hash(seed, i), 0};
 		float *out = values + entry->offset;
 		bool norm = ends_with(entry->name, "LayerNorm.weight");
+		bool table = strstr(entry->name, "word_emb") || strstr(entry->name, "embedding");
+		double deviation = table ? 0.02 : 0.6 / sqrt((double)entry->shape[1]);
 		for (size_t k = 0; k < entry->elements; k++) {
 			if (norm)
 				out[k] = 1;
 			else if (entry->dimensions == 2)
-				out[k] = (float)(0.02 * random_normal(&random));
+				out[k] = (float)(deviation * random_normal(&random));
 		}
 	}
 }

@@ -67,7 +67,8 @@ enum status parameters_write(const struct parameters *parameters, const struct m
 			     const char *path, enum tensor_type type, const struct safetensors_text *texts, size_t text_count,
 			     struct error *error);
 
-/* Random start: weights normal(0, 0.02), norms 1, biases 0; the same for the same seed on every machine. */
+/* Random start: tables normal(0, 0.02), weights normal(0, 0.6 / sqrt(in)), norms 1, biases 0; the same for the same seed
+ * on every machine. */
 void parameters_initialise(const struct parameters *parameters, uint64_t seed, float *values);
 
 #endif
