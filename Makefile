@@ -1,57 +1,220 @@
 # midibertd: see README.md. `make help` lists the targets.
+# SAN=address|undefined|thread builds everything again under build/$(SAN)/, tests included; WERROR=1 makes warnings fatal.
+
 MODULES := base stream model engine osc daemon train tools
 SAN ?=
-CONFIG := $(if $(SAN),$(SAN),release)
+WERROR ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 20
+BENCH_SECONDS ?= 120
+
+CONFIG := $(or $(SAN),release)
 BUILD := build$(if $(SAN),/$(SAN))
 OBJ := build/$(CONFIG).obj
+VERSION := $(or $(shell git --no-optional-locks describe --tags --always --dirty 2>/dev/null),unknown)
 
-CC ?= gcc
+# ---- Tools and flags: CFLAGS, CPPFLAGS and LDFLAGS are the user's; what the project needs stands apart -------------------
+ifeq ($(SAN),fuzzer)
+ifneq (,$(filter default undefined,$(origin CC)))
+CC := clang
+endif
+endif
 CFLAGS ?= -O2 -g
-PKGS := alsa jack openblas liblo jansson inih libsystemd
-PROJECT_CFLAGS := -std=c11 -I. -MMD -MP -pthread -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
-	-fno-math-errno -fno-trapping-math -ftree-vectorize -fvect-cost-model=dynamic $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
-	$(foreach p,$(PKGS),$(shell pkg-config --cflags $(p) 2>/dev/null))
-LDLIBS += $(foreach p,$(PKGS),$(shell pkg-config --libs $(p) 2>/dev/null)) -lm -pthread $(if $(SAN),-fsanitize=$(SAN))
 
+ALL_PACKAGES := alsa jack openblas liblo jansson inih libsystemd cmocka
+debian_alsa := libasound2-dev
+debian_jack := libjack-jackd2-dev
+debian_openblas := libopenblas-dev
+debian_liblo := liblo-dev
+debian_jansson := libjansson-dev
+debian_inih := libinih-dev
+debian_libsystemd := libsystemd-dev
+debian_cmocka := libcmocka-dev
+header_alsa := alsa/
+header_jack := jack/
+header_openblas := cblas
+header_liblo := lo/
+header_jansson := jansson
+header_inih := ini.h
+header_libsystemd := systemd/
+header_cmocka := cmocka
+
+MISSING := $(shell for p in $(ALL_PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+PACKAGES := $(filter-out $(MISSING) cmocka,$(ALL_PACKAGES))
+
+SAN_address := -fsanitize=address -fno-omit-frame-pointer
+SAN_undefined := -fsanitize=undefined -fno-sanitize-recover=all
+SAN_thread := -fsanitize=thread
+SAN_fuzzer := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ifneq ($(SAN),)
+ifeq ($(SAN_$(SAN)),)
+$(error SAN=$(SAN) is none of address, undefined, thread)
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+# No -ffast-math, and the instruction set stays portable; loops over rows may be vectorised.
+MATH_FLAGS := -fno-math-errno -fno-trapping-math $(if $(findstring clang,$(CC)),,-ftree-vectorize -fvect-cost-model=dynamic)
+PROJECT_CFLAGS := -std=c11 -I. -pthread $(WARNINGS) $(MATH_FLAGS) $(SAN_$(SAN)) \
+	$(if $(PACKAGES),$(shell pkg-config --cflags $(PACKAGES)))
+PROJECT_LDLIBS := $(if $(PACKAGES),$(shell pkg-config --libs $(PACKAGES))) -lm -pthread
+CMOCKA_LDLIBS := $(if $(filter cmocka,$(MISSING)),,$(shell pkg-config --libs cmocka))
+
+COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) $(PROJECT_CFLAGS)
+LINK = $(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS)
+
+# ---- What is built -------------------------------------------------------------------------------------------------------
 lib = $(OBJ)/lib$(1).a
-sources = $(wildcard $(1)/*.c)
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
-
-all: $(BUILD)/midibertd $(BUILD)/midibert
-
-DAEMON_LIBS := $(foreach m,daemon engine model stream osc base,$(call lib,$(m)))
+programs = $(patsubst tests/$(1)/%.c,$(BUILD)/$(1)/%,$(wildcard tests/$(1)/$(2)*.c))
+DAEMON_LIBS := $(foreach m,engine model stream osc base,$(call lib,$(m)))
 TOOL_LIBS := $(foreach m,train engine model stream osc base,$(call lib,$(m)))
 
-$(BUILD)/midibertd: $(DAEMON_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(call lib,daemon) -Wl,--no-whole-archive $(DAEMON_LIBS) $(LDLIBS)
+UNIT := $(call programs,unit,test_)
+SUPPORT := $(call programs,support)
+BENCH := $(call programs,bench)
+FUZZERS := $(call programs,fuzz,fuzz_)
+SOURCES := $(foreach m,$(MODULES) tests/unit tests/support tests/bench tests/fuzz examples/demo,$(wildcard $(m)/*.c))
+HEADERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.h))
 
-$(BUILD)/midibert: $(call objects,$(call sources,tools)) $(TOOL_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+all: $(BUILD)/midibertd $(BUILD)/midibert ## build the two programs (default)
+tests: all $(UNIT) $(SUPPORT) ## build the programs, the unit tests and the helper programs of the tests
 
-define module
-$$(OBJ)/lib$(1).a: $$(call objects,$$(call sources,$(1)))
+# ---- Rules ---------------------------------------------------------------------------------------------------------------
+# A file whose time changes only when its text does: $(call stamp,FILE,TEXT).
+define stamp
+$(1): FORCE
 	@mkdir -p $$(@D)
-	rm -f $$@; $$(AR) rcs $$@ $$^
+	@printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $$@ || printf '%s\n' '$(subst ','\'',$(2))' >$$@
 endef
-$(foreach m,$(filter-out tools,$(MODULES)),$(eval $(call module,$(m))))
+$(eval $(call stamp,$(OBJ)/compile.flags,$(COMPILE)))
+$(eval $(call stamp,$(OBJ)/link.flags,$(LINK) $(PROJECT_LDLIBS) $(LDLIBS)))
+$(eval $(call stamp,$(OBJ)/version,$(VERSION) $(PREFIX)))
 
-$(OBJ)/%.o: %.c
+$(OBJ)/%.o: %.c $(OBJ)/compile.flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(PROJECT_CFLAGS) -c -o $@ $<
+	$(COMPILE) -MMD -MP -c -o $@ $<
 
-# Unit tests: tests/unit/test_NAME.c, one program each, linked with every module but daemon and tools.
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(TOOL_LIBS)
+# One static archive a module; built anew when a file joins or leaves it.
+define module
+$(eval $(call stamp,$(OBJ)/$(1).members,$(wildcard $(1)/*.c)))
+$$(call lib,$(1)): $$(call objects,$$(wildcard $(1)/*.c)) $$(OBJ)/$(1).members
+	@mkdir -p $$(@D)
+	rm -f $$@; $$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach m,$(MODULES),$(eval $(call module,$(m))))
+
+$(BUILD)/midibertd: $(call objects,$(wildcard daemon/*.c)) $(DAEMON_LIBS)
+$(BUILD)/midibert: $(call objects,$(wildcard tools/*.c)) $(TOOL_LIBS)
+$(BUILD)/midibertd $(BUILD)/midibert: $(OBJ)/link.flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-check-unit: $(UNIT)
-	set -e; for t in $(UNIT); do $$t; done
+	$(LINK) -o $@ $(filter %.o %.a,$^) $(PROJECT_LDLIBS) $(LDLIBS)
 
-clean:
+# Only the files that name the version or the installed place are compiled again when these change.
+VERSIONED := $(call objects,$(shell grep -lE 'MIDIBERTD_VERSION|MIDIBERTD_PREFIX' $(SOURCES) /dev/null 2>/dev/null))
+$(VERSIONED): private PROJECT_CFLAGS += -DMIDIBERTD_VERSION='"$(VERSION)"' -DMIDIBERTD_PREFIX='"$(PREFIX)"'
+$(VERSIONED): $(OBJ)/version
+
+# tests/unit/test_NAME.c: one cmocka program each; tests/support/NAME.c, tests/bench/NAME.c: programs that tests and
+# measurements run; tests/fuzz/fuzz_NAME.c: libFuzzer. Each is linked with the modules whose headers it includes and those
+# below them, and with no other: a module that reaches up does not link.
+below_base := base
+below_stream := stream base
+below_model := model base
+below_osc := osc base
+below_engine := engine stream model base
+below_train := train engine stream model base
+below_daemon := daemon engine stream model osc base
+below_tests := train engine stream model osc base
+INCLUDED := $(shell grep -oE '^.include "[a-z]+/' /dev/null $(wildcard tests/*/*.c) | sed 's/:.*"/:/; s|/$$||')
+below = $(sort $(foreach m,base $(patsubst $(1):%,%,$(filter $(1):%,$(INCLUDED))),$(below_$(m))))
+define test_program
+$(BUILD)/$(1)/$(2): $(OBJ)/tests/$(1)/$(2).o $(foreach m,$(call below,tests/$(1)/$(2).c),$(call lib,$(m))) $(OBJ)/link.flags
+	@mkdir -p $$(@D)
+	$$(LINK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3) $$(PROJECT_LDLIBS) $$(LDLIBS)
+endef
+$(foreach t,$(UNIT),$(eval $(call test_program,unit,$(notdir $(t)),$(CMOCKA_LDLIBS))))
+$(foreach t,$(SUPPORT),$(eval $(call test_program,support,$(notdir $(t)))))
+$(foreach t,$(BENCH),$(eval $(call test_program,bench,$(notdir $(t)))))
+$(foreach t,$(FUZZERS),$(eval $(call test_program,fuzz,$(notdir $(t)),-fsanitize=fuzzer)))
+
+# The demonstration's own programs know nothing but the wire format.
+$(BUILD)/demo/%: $(OBJ)/examples/demo/%.o $(OBJ)/link.flags
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< -lm $(LDLIBS)
+$(BUILD)/demo.mid: examples/demo/score.txt $(BUILD)/demo/perform
+	$(BUILD)/demo/perform $< $@
+
+# A library that is not here fails the files that include it, and what is made of them, in one line.
+$(foreach p,$(MISSING),$(eval $(call objects,$(shell grep -lE '#include <$(header_$(p))' $(SOURCES) /dev/null)): | missing-$(p)))
+missing-%:
+	@echo "pkg-config finds no $*: install $(debian_$*) (Debian), or run scripts/install-deps.sh" >&2; exit 1
+
+# ---- Tests ---------------------------------------------------------------------------------------------------------------
+check: ## install what the tests need, then run every test; ends with "N passed, N failed"
+	+@MAKE='$(MAKE)' tests/run check
+check-all: ## what check does, and PipeWire, the thread sanitizer and long fuzzing
+	+@MAKE='$(MAKE)' tests/run check-all
+check-unit: ## unit tests (with SAN=... under that sanitizer)
+	+@MAKE='$(MAKE)' SAN=$(SAN) tests/run unit
+check-e2e: ## end-to-end tests: the programs against JACK, ALSA, files and OSC receivers
+	+@MAKE='$(MAKE)' SAN=$(SAN) tests/run e2e
+check-headers: ## every header compiles alone
+	@CC='$(CC)' tests/check_headers.sh $(HEADERS)
+check-includes: ## modules include only what they may; a library's headers stay in one file
+	@tests/check_includes.sh
+check-format: ## say which files clang-format would change
+	@command -v clang-format >/dev/null || { echo "clang-format is not installed" >&2; exit 1; }
+	clang-format --dry-run --Werror $(SOURCES) $(HEADERS)
+fuzz: ## run each tests/fuzz/fuzz_*.c for FUZZ_SECONDS (20) under libFuzzer
+	+@MAKE='$(MAKE)' FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run fuzz
+fuzzers: $(FUZZERS)
+lint: ## cppcheck over the sources
+	@command -v cppcheck >/dev/null || { echo "cppcheck is not installed" >&2; exit 1; }
+	cppcheck -q --std=c11 --language=c --enable=warning,portability --inline-suppr --error-exitcode=1 -I. \
+		--suppress=missingIncludeSystem $(MODULES) tests/support tests/bench examples/demo
+
+# ---- What is shown -------------------------------------------------------------------------------------------------------
+demo: ## install what is missing, build, and play the built-in piece through the daemon (under a minute)
+	@scripts/install-deps.sh build
+	+@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/demo.mid $(BUILD)/demo/listen
+	@examples/demo/run $(BUILD)
+bench: all $(BENCH) ## measure: products, notes and training, then note-on at a JACK port to datagram (BENCH_SECONDS=120)
+	@BENCH_SECONDS=$(BENCH_SECONDS) tests/bench/run $(BUILD)
+readme: ## write the numbers of the weights' card into README.md
+	@scripts/readme-numbers.sh
+
+# ---- Installation --------------------------------------------------------------------------------------------------------
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/midibert
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/user
+UNITS = $(wildcard systemd/*.service)
+WEIGHTS = $(wildcard weights/default.*)
+MAN1 = $(wildcard docs/*.1)
+MAN5 = $(wildcard docs/*.5)
+
+install: all ## install programs, man pages, systemd user unit and weights below DESTDIR and PREFIX (/usr/local)
+	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(UNITDIR)
+	install -m 755 $(BUILD)/midibertd $(BUILD)/midibert $(BINDIR)
+	$(if $(WEIGHTS),install -m 644 $(WEIGHTS) $(SHAREDIR))
+	$(if $(MAN1),install -m 644 $(MAN1) $(MANDIR)/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(MANDIR)/man5)
+	for u in $(UNITS); do sed 's|/usr/local/bin|$(PREFIX)/bin|g' $$u >$(UNITDIR)/$${u##*/}; chmod 644 $(UNITDIR)/$${u##*/}; done
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(BINDIR)/,midibertd midibert) $(addprefix $(SHAREDIR)/,$(notdir $(WEIGHTS))) \
+		$(addprefix $(MANDIR)/man1/,$(notdir $(MAN1))) $(addprefix $(MANDIR)/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
+	if [ -d $(SHAREDIR) ]; then rmdir --ignore-fail-on-non-empty $(SHAREDIR); fi
+clean: ## remove build/
 	rm -rf build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
--include $(shell find build -name '*.d' 2>/dev/null)
-.PHONY: all clean check-unit
+-include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d)
+FORCE:
+.PHONY: all tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
+	demo bench readme install uninstall clean help FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
