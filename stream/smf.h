@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SMF_BYTES_MAX ((size_t)256 << 20) /* larger files are refused */
+#define SMF_TICK_MAX ((int64_t)1 << 36)   /* longer tracks are refused: times stay far from overflow */
+
 struct smf_note {
 	int64_t start_tick, end_tick; /* end: its note-off, or the end of its track */
 	uint16_t track;
@@ -18,12 +21,13 @@ struct smf_note {
 
 struct smf_tempo {
 	int64_t tick;
+	int64_t time; /* from the start of the file, in microseconds times ticks_per_quarter: exact */
 	uint32_t us_per_quarter;
 };
 
 struct smf_signature {
 	int64_t tick;
-	uint16_t numerator, denominator; /* as written: 6/8 is 6, 8 */
+	uint16_t numerator, denominator; /* as written: 6/8 is 6, 8; denominators over 2^15 are held there */
 };
 
 struct smf_control { /* controllers 64, 66, 67 only */
@@ -36,7 +40,7 @@ struct smf {
 	uint16_t format;
 	uint16_t tracks;
 	int32_t ticks_per_quarter; /* SMPTE division: ticks in half a second, so that a quarter is 120 bpm */
-	bool smpte;                /* ticks are time; tempo events do not change it */
+	bool smpte;                /* ticks are time; they are scaled so that the line above is exact, tempo events are left out */
 	int64_t end_tick;          /* of the longest track */
 	struct smf_note *notes;    /* by start_tick, then track, then order in the track */
 	size_t note_count;
@@ -49,7 +53,6 @@ struct smf {
 	char (*track_names)[64];  /* tracks entries, zero-terminated, empty where a track has no name */
 	size_t stray_note_offs;   /* note-offs without a note */
 	size_t unended_notes;     /* notes without a note-off */
-	size_t clamped_signatures; /* signatures no token can hold (3/128): counted when tokenised */
 };
 
 /* Reads and checks a file. On failure *file is NULL and *error names file, byte offset and reason. */

@@ -9,6 +9,9 @@
 #include "base/status.h"
 #include "stream/smf.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 struct timeline {
 	struct event *events; /* event_us from the start of the file, arrival_us the same, position from ticks, input 0 */
 	size_t count;
