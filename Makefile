@@ -22,12 +22,13 @@ endif
 endif
 CFLAGS ?= -O2 -g
 
-ALL_PACKAGES := alsa jack openblas liblo jansson inih libsystemd cmocka
+ALL_PACKAGES := alsa jack openblas liblo jansson nettle inih libsystemd cmocka
 debian_alsa := libasound2-dev
 debian_jack := libjack-jackd2-dev
 debian_openblas := libopenblas-dev
 debian_liblo := liblo-dev
 debian_jansson := libjansson-dev
+debian_nettle := nettle-dev
 debian_inih := libinih-dev
 debian_libsystemd := libsystemd-dev
 debian_cmocka := libcmocka-dev
@@ -36,6 +37,7 @@ header_jack := jack/
 header_openblas := cblas
 header_liblo := lo/
 header_jansson := jansson
+header_nettle := nettle/
 header_inih := ini.h
 header_libsystemd := systemd/
 header_cmocka := cmocka
