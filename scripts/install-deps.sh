@@ -1,0 +1,122 @@
+#!/bin/sh
+# Says what building or testing still needs on this machine and installs it with apt-get; on systems without apt-get it
+# names the packages and fails. Nothing is asked: it works without a terminal and with standard input closed.
+#   scripts/install-deps.sh [build|test|all]    what `make` needs; what `make check` needs beside; what `make check-all` needs
+#   scripts/install-deps.sh --list [...]        only prints the Debian packages, present or not
+set -u
+export DEBIAN_FRONTEND=noninteractive
+
+# Debian package, and the sign by which its presence is known: pc:PKG-CONFIG-NAME, cmd:PROGRAM, file:PATH, py:MODULE.
+build_packages='
+pkg-config             cmd:pkg-config
+libasound2-dev         pc:alsa
+libjack-jackd2-dev     pc:jack
+libopenblas-dev        pc:openblas
+liblo-dev              pc:liblo
+libjansson-dev         pc:jansson
+libinih-dev            pc:inih
+libsystemd-dev         pc:libsystemd
+nettle-dev             pc:nettle
+'
+test_packages='
+libcmocka-dev          pc:cmocka
+jackd2                 cmd:jackd
+liblo-tools            cmd:oscdump
+alsa-utils             cmd:aplaymidi
+qemu-system-x86        cmd:qemu-system-x86_64
+busybox-static         cmd:busybox
+cpio                   cmd:cpio
+xz-utils               cmd:xz
+python3                file:/usr/bin/python3
+python3-mido           py:mido
+clang                  cmd:clang
+libclang-rt-14-dev     fuzzer:
+systemd                cmd:systemd-analyze
+'
+all_packages='
+pipewire               cmd:pipewire
+pipewire-jack          cmd:pw-jack
+dbus                   cmd:dbus-run-session
+'
+
+present() {
+	case $1 in
+	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
+	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 || [ -x "/usr/sbin/${1#cmd:}" ] ;;
+	file:*) [ -e "${1#file:}" ] ;;
+	py:*) /usr/bin/python3 -c "import ${1#py:}" >/dev/null 2>&1 ;;
+	fuzzer:*) [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a 2>/dev/null)" ] ||
+		[ -e "$(clang -print-file-name=libclang_rt.fuzzer-aarch64.a 2>/dev/null)" ] ;;
+	*) false ;;
+	esac
+}
+
+list=no
+if [ "${1:-}" = --list ]; then
+	list=yes
+	shift
+fi
+case ${1:-build} in
+build) wanted=$build_packages ;;
+test) wanted=$build_packages$test_packages ;;
+all) wanted=$build_packages$test_packages$all_packages ;;
+*)
+	echo "usage: $0 [--list] [build|test|all]" >&2
+	exit 2
+	;;
+esac
+
+# Prints the packages whose sign is absent; with --list all of them.
+missing() {
+	echo "$wanted" | while read -r package sign; do
+		[ -n "$package" ] || continue
+		if [ $list = yes ] || ! present "$sign"; then
+			printf ' %s' "$package"
+		fi
+	done
+}
+
+packages=$(missing)
+if [ $list = yes ]; then
+	echo "${packages# }"
+	exit 0
+fi
+[ -n "$packages" ] || exit 0
+
+echo "Not installed yet:$packages"
+if ! command -v apt-get >/dev/null; then
+	echo "This system has no apt-get: install what your system calls these (the names are Debian's)." >&2
+	exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	as_root='sudo'
+	if ! command -v sudo >/dev/null; then
+		echo "As root, please: apt-get install$packages" >&2
+		exit 1
+	fi
+	[ -t 0 ] || as_root='sudo -n' # nobody is there to type a password
+fi
+apt() {
+	# shellcheck disable=SC2086
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+# shellcheck disable=SC2086
+install() {
+	apt install --no-install-recommends $packages
+}
+echo "apt-get install$packages"
+# Lists may be absent (a fresh image) or old (the files they name are gone); a source that is down must not stop the others.
+if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+	apt update || echo "apt-get update failed; trying with the lists that are here" >&2
+	install || exit 1
+elif ! install; then
+	apt update || echo "apt-get update failed; trying with the lists that are here" >&2
+	install || exit 1
+fi
+
+packages=$(missing)
+if [ -n "$packages" ]; then
+	echo "apt-get has run, and these are still not found:$packages" >&2
+	exit 1
+fi
