@@ -4,7 +4,7 @@
 
 void replay_start(struct replay *replay, struct engine *engine)
 {
-	*replay = (struct replay){.engine = engine, .now_us = INT64_MIN};
+	*replay = (struct replay){.engine = engine, .now_us = 0};
 }
 
 static void answer(struct replay *replay)

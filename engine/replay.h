@@ -13,8 +13,8 @@
 
 struct replay {
 	struct engine *engine; /* borrowed */
-	int64_t now_us;        /* arrival time of the newest event */
-	bool waiting;          /* events of now_us were accepted and not yet answered */
+	int64_t now_us;	       /* arrival time of the newest event */
+	bool waiting;	       /* events of now_us were accepted and not yet answered */
 };
 
 void replay_start(struct replay *replay, struct engine *engine);
