@@ -29,7 +29,7 @@ struct safetensors;
 enum status safetensors_open(const char *path, struct safetensors **file, struct error *error);
 enum status safetensors_parse(const unsigned char *bytes, size_t size, const char *name, struct safetensors **file,
 			      struct error *error); /* the bytes are copied */
-void safetensors_close(struct safetensors *file); /* NULL is allowed */
+void safetensors_close(struct safetensors *file);   /* NULL is allowed */
 
 size_t safetensors_count(const struct safetensors *file);
 const struct tensor_info *safetensors_info(const struct safetensors *file, size_t index);
@@ -52,7 +52,7 @@ struct safetensors_text {
 	const char *key, *value;
 };
 /* Writes to PATH.part, syncs and renames, so that a reader never sees half a file. BF16 rounds to nearest even. */
-enum status safetensors_write(const char *path, enum tensor_type type, const struct safetensors_tensor *tensors, size_t count,
-			      const struct safetensors_text *metadata, size_t texts, struct error *error);
+enum status safetensors_write(const char *path, enum tensor_type type, const struct safetensors_tensor *tensors,
+			      size_t count, const struct safetensors_text *metadata, size_t texts, struct error *error);
 
 #endif

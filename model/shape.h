@@ -55,13 +55,15 @@ int shape_settle(const struct model_shape *shape);
 /* Index of a head by name, or -1. */
 int shape_find_head(const struct model_shape *shape, const char *name);
 
-/* Set-up threads. Reads the metadata of a weights file, with ranges checked; *error names what is missing or out of range. */
+/* Set-up threads. Reads the metadata of a weights file, with ranges checked; *error names what is missing or out of range.
+ */
 enum status shape_read(const struct safetensors *file, const char *path, struct model_shape *shape, struct error *error);
 
 /* Checks ranges and divisibility of a shape that came from anywhere. */
 enum status shape_check(const struct model_shape *shape, const char *origin, struct error *error);
 
 /* Text of each metadata key the shape is stored under; calls add for each. */
-void shape_write(const struct model_shape *shape, void (*add)(void *context, const char *key, const char *value), void *context);
+void shape_write(const struct model_shape *shape, void (*add)(void *context, const char *key, const char *value),
+		 void *context);
 
 #endif
