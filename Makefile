@@ -81,7 +81,8 @@ SOURCES := $(foreach m,$(MODULES) tests/unit tests/support tests/bench tests/fuz
 HEADERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.h))
 
 all: $(BUILD)/midibertd $(BUILD)/midibert ## build the two programs (default)
-tests: all $(UNIT) $(SUPPORT) ## build the programs, the unit tests and the helper programs of the tests
+units: $(UNIT)
+tests: all units $(SUPPORT) ## build the programs, the unit tests and the helper programs of the tests
 
 # ---- Rules ---------------------------------------------------------------------------------------------------------------
 # A file whose time changes only when its text does: $(call stamp,FILE,TEXT).
@@ -216,7 +217,7 @@ help: ## this list
 
 -include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d)
 FORCE:
-.PHONY: all tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
+.PHONY: all units tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
 	demo bench readme install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
