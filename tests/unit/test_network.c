@@ -1,0 +1,260 @@
+/* The training network: gradients of every parameter against finite differences (with dropout, band, cuts and every kind
+ * of head), bf16 against fp32, and its forward pass against the streaming encoder that the daemon runs. */
+#define _GNU_SOURCE
+#include "base/random.h"
+#include "model/encoder.h"
+#include "model/matrix.h"
+#include "train/network.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define T 37
+
+static struct model_shape tiny_shape(int lookahead)
+{
+	struct model_shape shape = {.layers = 2,
+				    .width = 32,
+				    .inner = 64,
+				    .attention_heads = 2,
+				    .span = 12,
+				    .lookahead = lookahead,
+				    .freeze = 2,
+				    .order = ORDER_ARRIVAL,
+				    .heads = 3};
+	shape.head[0] = (struct head_spec){.name = "melody", .level = HEAD_NOTE, .setting = SETTING_PLAYED, .classes = 3, .temperature = 1};
+	shape.head[1] =
+		(struct head_spec){.name = "velocity_hidden", .level = HEAD_NOTE, .setting = SETTING_HIDDEN, .classes = 32, .temperature = 1};
+	shape.head[2] =
+		(struct head_spec){.name = "style_test", .level = HEAD_SEQUENCE, .setting = SETTING_PLAYED, .classes = 5, .temperature = 1};
+	for (int h = 0; h < 3; h++)
+		for (int c = 0; c < shape.head[h].classes; c++)
+			snprintf(shape.head[h].label[c], LABEL_NAME_MAX, "class%d", c);
+	return shape;
+}
+
+struct fixture {
+	struct model_shape shape;
+	struct parameters *parameters;
+	float *values, *gradient;
+	struct network *network;
+	struct workspace *workspace;
+	struct token tokens[T];
+	int limit[T];
+	int8_t melody[T], velocity[T];
+	struct sequence sequence;
+};
+
+static void fixture_open(struct fixture *f, int lookahead, enum precision precision, float dropout)
+{
+	struct random random = {7, 0};
+	matrix_use_threads(1);
+	f->shape = tiny_shape(lookahead);
+	assert_int_equal(parameters_new(&f->shape, &f->parameters, NULL), STATUS_OK);
+	f->values = malloc(f->parameters->elements * sizeof(float));
+	parameters_initialise(f->parameters, 3, f->values);
+	for (size_t i = 0; i < f->parameters->elements; i++) /* away from the symmetric start, biases too */
+		f->values[i] += (float)(0.1 * random_normal(&random));
+	struct network_options options = {.rows = T + 3, .precision = precision, .dropout = dropout};
+	assert_int_equal(network_new(&f->shape, f->parameters, f->values, &options, &f->network, NULL), STATUS_OK);
+	assert_non_null(f->workspace = workspace_new(f->network));
+	assert_non_null(f->gradient = calloc(network_gradient_size(f->network), sizeof(float)));
+	int n = lookahead == LOOKAHEAD_UNLIMITED ? f->shape.span - 1 : lookahead;
+	for (int t = 0; t < T; t++) {
+		for (int i = 0; i < ATTRIBUTES; i++)
+			f->tokens[t].id[i] = (uint16_t)random_integer(&random, 0, token_vocabulary[i] - 1);
+		f->limit[t] = t + n < T ? t + n : T - 1;
+		if (lookahead != LOOKAHEAD_UNLIMITED && t <= 20 && f->limit[t] > 20)
+			f->limit[t] = 20; /* a cut: rows up to 20 do not see past it */
+		f->melody[t] = (int8_t)(t % 4 - 1);
+		f->velocity[t] = (int8_t)(t % 5 ? t % 32 : LABEL_NONE);
+	}
+	f->sequence = (struct sequence){.length = T,
+					.tokens = f->tokens,
+					.limit = f->limit,
+					.note_label = {f->melody, f->velocity, NULL},
+					.sequence_label = {LABEL_NONE, LABEL_NONE, 3},
+					.weight = {0.1f, 0.05f, 0.7f},
+					.key = 99};
+}
+
+static void fixture_close(struct fixture *f)
+{
+	workspace_free(f->workspace);
+	network_free(f->network);
+	parameters_free(f->parameters);
+	free(f->values);
+	free(f->gradient);
+}
+
+/* Weighted loss of a pass with dropout, as the gradient sees it. */
+static double loss(struct fixture *f, float *gradient)
+{
+	struct score score = {0};
+	double sum = 0;
+	memset(gradient, 0, network_gradient_size(f->network) * sizeof *gradient);
+	network_prepare(f->network);
+	network_pass(f->network, f->workspace, &f->sequence, gradient, &score);
+	for (int h = 0; h < f->shape.heads; h++)
+		sum += (double)f->sequence.weight[h] * score.loss[h];
+	return sum;
+}
+
+static void check_gradients(int lookahead, float dropout)
+{
+	struct fixture f;
+	struct random random = {11, 0};
+	fixture_open(&f, lookahead, PRECISION_FP32, dropout);
+	float *scratch = malloc(network_gradient_size(f.network) * sizeof *scratch);
+	loss(&f, f.gradient);
+	network_finish_gradient(f.network, f.gradient);
+	for (size_t p = 0; p < f.parameters->count; p++) {
+		const struct parameter *entry = &f.parameters->table[p];
+		float *w = f.values + entry->offset, *g = f.gradient + entry->offset;
+		double norm = 0, expected = 0, length = 0;
+		for (size_t i = 0; i < entry->elements; i++)
+			norm += (double)g[i] * (double)g[i];
+		norm = sqrt(norm);
+		/* along the gradient, turned by as much at random: a wrong direction shows as well as a wrong length */
+		float *direction = malloc(entry->elements * sizeof *direction), *saved = malloc(entry->elements * sizeof *saved);
+		for (size_t i = 0; i < entry->elements; i++) {
+			direction[i] = (float)((norm > 0 ? (double)g[i] / norm : 0) +
+					       random_normal(&random) / sqrt((double)entry->elements));
+			length += (double)direction[i] * (double)direction[i];
+		}
+		double step = 0.003 / sqrt(length);
+		for (size_t i = 0; i < entry->elements; i++)
+			expected += (double)direction[i] * (double)g[i];
+		memcpy(saved, w, entry->elements * sizeof *w);
+		double side[2];
+		for (int s = 0; s < 2; s++) {
+			for (size_t i = 0; i < entry->elements; i++)
+				w[i] = saved[i] + (float)((s ? -step : step) * (double)direction[i]);
+			side[s] = loss(&f, scratch);
+		}
+		memcpy(w, saved, entry->elements * sizeof *w);
+		double numeric = (side[0] - side[1]) / (2 * step);
+		if (fabs(numeric - expected) > 0.02 * fabs(expected) + 4e-4)
+			fail_msg("%s: gradient %.6f, finite difference %.6f (|g| %.6f)", entry->name, expected, numeric, norm);
+		free(direction);
+		free(saved);
+	}
+	free(scratch);
+	fixture_close(&f);
+}
+
+static void test_gradients_bounded(void **state)
+{
+	(void)state;
+	check_gradients(2, 0.1f);
+}
+
+static void test_gradients_unlimited(void **state)
+{
+	(void)state;
+	check_gradients(LOOKAHEAD_UNLIMITED, 0);
+}
+
+static void test_bf16_follows_fp32(void **state)
+{
+	(void)state;
+	if (!product_has_bf16()) {
+		print_message("this CPU has no AVX-512 BF16: precision bf16 falls back to fp32 here, nothing to compare\n");
+		return;
+	}
+	struct fixture exact, rounded;
+	fixture_open(&exact, 2, PRECISION_FP32, 0.1f);
+	fixture_open(&rounded, 2, PRECISION_BF16, 0.1f);
+	double exact_loss = loss(&exact, exact.gradient), rounded_loss = loss(&rounded, rounded.gradient);
+	assert_true(fabs(exact_loss - rounded_loss) < 0.02 * exact_loss);
+	network_finish_gradient(exact.network, exact.gradient);
+	network_finish_gradient(rounded.network, rounded.gradient);
+	for (size_t p = 0; p < exact.parameters->count; p++) {
+		const struct parameter *entry = &exact.parameters->table[p];
+		double difference = 0, norm = 0;
+		for (size_t i = entry->offset; i < entry->offset + entry->elements; i++) {
+			difference += pow((double)exact.gradient[i] - (double)rounded.gradient[i], 2);
+			norm += pow((double)exact.gradient[i], 2);
+		}
+		/* bf16 keeps 8 bits; the key's bias has no gradient but for the relative terms, so noise dominates there */
+		if (sqrt(difference) > 0.08 * sqrt(norm) + 2e-3)
+			fail_msg("%s: bf16 gradient off by %.5f of %.5f", entry->name, sqrt(difference), sqrt(norm));
+	}
+	fixture_close(&exact);
+	fixture_close(&rounded);
+}
+
+/* The same weights through a file into the daemon's encoder: hidden states agree, in one run and note by note. */
+static void check_stream(int lookahead)
+{
+	struct fixture f;
+	char path[] = "/tmp/midibertd-test-network-XXXXXX";
+	struct model *model;
+	struct error error = {0};
+	fixture_open(&f, lookahead, PRECISION_FP32, 0);
+	int n = lookahead == LOOKAHEAD_UNLIMITED ? f.shape.span - 1 : lookahead;
+	int length = lookahead == LOOKAHEAD_UNLIMITED ? f.shape.span : T; /* an unlimited run is one window */
+	f.sequence.length = length;
+	for (int t = 0; t < length; t++)
+		f.limit[t] = t + n < length ? t + n : length - 1;
+	struct score score = {0};
+	network_pass(f.network, f.workspace, &f.sequence, NULL, &score);
+	int file = mkstemp(path);
+	assert_true(file >= 0);
+	close(file);
+	assert_int_equal(parameters_write(f.parameters, &f.shape, f.values, path, TENSOR_F32, NULL, 0, &error), STATUS_OK);
+	if (model_load(path, &model, &error) != STATUS_OK)
+		fail_msg("%s", error.text);
+	unlink(path);
+	struct encoder *encoder = encoder_new(model, f.shape.span, T);
+	assert_non_null(encoder);
+	int d = f.shape.width;
+	float *hidden = malloc((size_t)(T * d) * sizeof *hidden);
+	encoder_run(encoder, 0, length, f.tokens, hidden);
+	for (int i = 0; i < length * d; i++)
+		assert_true(fabsf(hidden[i] - workspace_hidden(f.workspace)[i]) < 2e-4f);
+	if (lookahead != LOOKAHEAD_UNLIMITED) {
+		float *streamed = malloc((size_t)(T * d) * sizeof *streamed);
+		encoder_reset(encoder);
+		for (int64_t t = 0; t < T; t++) {
+			int64_t first = encoder_first(encoder, t, t);
+			encoder_run(encoder, first, (int)(t - first + 1), f.tokens + first, streamed + first * d);
+		}
+		for (int i = 0; i < T * d; i++)
+			assert_true(fabsf(hidden[i] - streamed[i]) < 2e-4f);
+		free(streamed);
+	}
+	free(hidden);
+	encoder_free(encoder);
+	model_free(model);
+	fixture_close(&f);
+}
+
+static void test_stream_bounded(void **state)
+{
+	(void)state;
+	check_stream(2);
+}
+
+static void test_stream_unlimited(void **state)
+{
+	(void)state;
+	check_stream(LOOKAHEAD_UNLIMITED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gradients_bounded), cmocka_unit_test(test_gradients_unlimited),
+		cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
+		cmocka_unit_test(test_stream_unlimited),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,66 @@
+/* The network while it learns: one forward and backward pass over one sequence, adding to a gradient (docs/MODEL.md).
+ * struct network is shared by all training threads and read-only between two network_prepare calls; struct workspace
+ * belongs to one thread. Letters as in model/shape.h. */
+#ifndef MIDIBERTD_TRAIN_NETWORK_H
+#define MIDIBERTD_TRAIN_NETWORK_H
+
+#include "base/status.h"
+#include "base/token.h"
+#include "model/parameters.h"
+#include "train/product.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct network_options {
+	int rows;          /* longest sequence */
+	enum precision precision;
+	float dropout;
+};
+
+struct network;
+
+/* Set-up thread; allocates. values[parameters->elements] stay with the caller and are what is trained. */
+enum status network_new(const struct model_shape *shape, const struct parameters *parameters, const float *values,
+			const struct network_options *options, struct network **network, struct error *error);
+void network_free(struct network *network); /* NULL is allowed */
+
+/* One thread, while no pass runs: after values have changed. */
+void network_prepare(struct network *network);
+
+/* What a sequence is asked. Unlabelled notes are LABEL_NONE. */
+#define LABEL_NONE (-1)
+struct sequence {
+	int length;                /* T, 1..rows */
+	const struct token *tokens; /* [T] */
+	const int *limit;          /* [T]: last row each row sees */
+	const int8_t *note_label[HEADS_MAX];  /* [T], or NULL: head not asked */
+	int sequence_label[HEADS_MAX];        /* class, or LABEL_NONE */
+	float weight[HEADS_MAX];   /* of each labelled note's (or the sequence's) cross-entropy in the gradient */
+	uint32_t key;              /* of this sequence's dropout */
+};
+
+/* Sums over labelled notes or sequences. */
+struct score {
+	double loss[HEADS_MAX]; /* cross-entropy, nats, unweighted */
+	uint64_t asked[HEADS_MAX], right[HEADS_MAX];
+};
+
+/* Floats of a gradient: one per parameter, then the folded embedding's. Zero it before a batch. */
+size_t network_gradient_size(const struct network *network);
+
+/* After all passes of a batch, on the summed gradient: carries the folded embedding's part over to its parameters. */
+void network_finish_gradient(const struct network *network, float *gradient);
+
+struct workspace;
+struct workspace *workspace_new(const struct network *network); /* NULL without memory */
+void workspace_free(struct workspace *workspace);
+
+/* Training thread. Forward (with dropout if gradient) and, if gradient is not NULL, backward. Adds to score and gradient. */
+void network_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
+		  float *gradient, struct score *score);
+
+/* Last hidden states of the latest pass, [T][d]. */
+const float *workspace_hidden(const struct workspace *workspace);
+
+#endif
