@@ -14,9 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ENGINE_SEQUENCE_NOTES 16 /* style and emotion are not judged on fewer */
+
 struct engine_options {
-	int window;             /* notes; 0: the model's span */
-	int64_t decide_us;      /* melody/on: at the latest so long after the onset */
+	int window;		/* notes that a label looks back on; 0: the model's span */
+	int64_t decide_us;	/* melody/on: at the latest so long after the onset */
 	int64_t final_after_us; /* a label is final at the latest so long after the onset */
 	int64_t style_every_us; /* style and emotion at most this often */
 };
@@ -29,10 +31,8 @@ struct engine_sink {
 
 struct engine_statistics {
 	uint64_t notes, inferences;
-	uint64_t unpaired;  /* note-offs whose note has left the tables */
-	uint64_t unlabelled; /* notes that left the window before an inference saw them; always 0 unless input outruns bounds */
-	int fill;           /* notes in the window */
-	int64_t inference_us; /* time of the last inference, measured by the caller through engine_note_inference_time */
+	uint64_t unpaired; /* note-offs whose note has left the tables */
+	int fill;	   /* notes in the window */
 };
 
 struct engine;
@@ -44,10 +44,12 @@ void engine_free(struct engine *engine); /* NULL is allowed */
 
 /* Engine thread from here on. */
 
-/* Takes an event into the window. Never infers; may emit melody/off. */
+/* Takes an event into the window; may emit melody/off. Never infers, with one exception that keeps tables bounded and every
+ * label sent: when thousands of notes have come since the last inference, it first makes one. */
 void engine_accept(struct engine *engine, const struct event *event);
 
-/* Notes, note-offs or passing time have made an inference useful. */
+/* A note has arrived that no inference has seen. A note-off alone asks for none: what it changes is taken into the next
+ * inference, or into the one that a decision or time-out makes (engine_expire). */
 bool engine_wants_inference(const struct engine *engine);
 
 /* One inference over the newest state; emits provisional, revised and final labels. */
@@ -56,10 +58,11 @@ void engine_infer(struct engine *engine, int64_t now_us);
 /* Time of the next decision or finalisation that is due without an event; INT64_MAX when there is none. */
 int64_t engine_deadline(const struct engine *engine);
 
-/* Emits what has become due by now_us. */
+/* Emits what has become due by now_us; infers first if the window has changed since the last inference. */
 void engine_expire(struct engine *engine, int64_t now_us);
 
-/* Finalises every open note (end of file, reset, pause, loss of the source, shutdown); infers first if labels are missing. */
+/* Finalises every open note (end of file, reset, pause, loss of the source, shutdown); infers first if labels are missing.
+ */
 void engine_finalise(struct engine *engine, int64_t now_us);
 
 /* Finalises, emits PREDICT_RESET, then forgets the window; note ids go on. */

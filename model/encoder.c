@@ -83,7 +83,7 @@ struct encoder *encoder_new(const struct model *model, int window, int block)
 			encoder->block = window;
 	}
 	encoder->distances = window + encoder->lookahead;
-	encoder->capacity = 2 * window + encoder->block;
+	encoder->capacity = 2 * window + shape->freeze + encoder->block;
 	size_t floats = lay_out(encoder, NULL);
 	encoder->bytes = (floats * sizeof(float) + 63) / 64 * 64;
 	encoder->memory = aligned_alloc(64, encoder->bytes);
@@ -122,13 +122,14 @@ int64_t encoder_first(const struct encoder *encoder, int64_t changed, int64_t ne
 	return first > 0 ? first : 0;
 }
 
-/* Makes room for rows up to `end`: forgets what no row from `first` on can look back to. */
+/* Makes room for rows up to `end`: forgets what no row from `first` on can look back to, nor the next run's, which may begin
+ * `freeze` rows earlier when a late release changes a token. */
 static void make_room(struct encoder *encoder, int64_t first, int64_t end)
 {
 	if (end - encoder->base <= encoder->capacity)
 		return;
 	const struct model_shape *shape = &encoder->model->shape;
-	int64_t keep = first - encoder->window + 1;
+	int64_t keep = first - encoder->window + 1 - shape->freeze;
 	if (keep < encoder->base)
 		keep = encoder->base;
 	size_t d = (size_t)shape->width, J = (size_t)encoder->distances, capacity = (size_t)encoder->capacity;

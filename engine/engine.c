@@ -1,0 +1,499 @@
+/* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first all melody
+ * labels (new notes before revisions), so that they do not wait for the second encoder, then velocities, then style. It
+ * reads no clock and knows no thread, socket or file. */
+#include "engine/engine.h"
+
+#include "engine/pass.h"
+#include "engine/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORDS_MIN 4096 /* notes remembered for their note-offs and open labels */
+#define BURST 64	 /* new notes that one run takes; more are worked off in several */
+
+struct note_head {
+	int index; /* in the model; -1: none */
+	enum head_setting setting;
+	enum prediction_kind kind;
+};
+
+struct sequence_head {
+	int index;
+	enum head_setting setting;
+	enum prediction_kind kind;
+};
+
+struct engine {
+	const struct model *model;
+	const struct model_shape *shape;
+	struct grid *grid;
+	struct engine_options options;
+	struct engine_sink sink;
+	struct engine_statistics statistics;
+	struct window window;
+	struct pass *pass[SETTINGS]; /* NULL: no head needs this setting */
+	struct note_head note_head[LABELS];
+	struct sequence_head sequence_head[HEADS_MAX];
+	int sequence_heads;
+	int settle;	    /* later notes after which a label is final */
+	int run_new;	    /* new rows that a run may take */
+	int64_t unseen_max; /* notes that may wait for an inference before records that it needs are overwritten */
+	int64_t open;	    /* oldest row with a label that is not final, or undecided */
+	int64_t trigger_us, newest_us; /* stamps of the newest event */
+	int32_t newest_id;
+	int64_t styled_us;   /* when the sequence heads were last asked */
+	int64_t styled_rows; /* rows they had seen then; -1: never since the reset */
+	float *logits;	     /* [block][CLASSES_MAX] */
+	float *scratch;	     /* of the sequence heads */
+};
+
+/* ---- set-up ---- */
+
+static bool starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static enum status find_heads(struct engine *engine, struct error *error)
+{
+	const struct model_shape *shape = engine->shape;
+	static const char *const name[LABELS] = {"melody", "velocity_hidden"};
+	static const enum prediction_kind kind[LABELS] = {PREDICT_MELODY, PREDICT_VELOCITY_HIDDEN};
+	for (int i = 0; i < LABELS; i++) {
+		struct note_head *head = &engine->note_head[i];
+		*head = (struct note_head){.index = shape_find_head(shape, name[i]), .kind = kind[i]};
+		if (head->index < 0)
+			continue;
+		const struct head_spec *spec = &shape->head[head->index];
+		bool velocity = i == LABEL_VELOCITY_HIDDEN;
+		if (spec->level != HEAD_NOTE || (velocity && spec->setting != SETTING_HIDDEN) ||
+		    (velocity && spec->classes != TOKEN_VELOCITIES && spec->classes != DYNAMICS))
+			return status_fail(error, STATUS_UNSUPPORTED, "%s: head %s (%d classes) is not a note head%s",
+					   model_path(engine->model), name[i], spec->classes,
+					   velocity ? " of 32 velocities or 6 dynamics that sees no velocity" : "");
+		head->setting = spec->setting;
+	}
+	/* One style and one emotion can be published; further label sets in a file are for eval. */
+	bool style = false, emotion = false;
+	for (int i = 0; i < shape->heads; i++) {
+		const struct head_spec *spec = &shape->head[i];
+		bool is_style = starts_with(spec->name, "style"), is_emotion = starts_with(spec->name, "emotion");
+		if (spec->level != HEAD_SEQUENCE || (!is_style && !is_emotion) || (is_style ? style : emotion))
+			continue;
+		*(is_style ? &style : &emotion) = true;
+		engine->sequence_head[engine->sequence_heads++] = (struct sequence_head){
+		    .index = i, .setting = spec->setting, .kind = is_style ? PREDICT_STYLE : PREDICT_EMOTION};
+	}
+	return STATUS_OK;
+}
+
+static bool needs_setting(const struct engine *engine, enum head_setting setting)
+{
+	for (int i = 0; i < LABELS; i++)
+		if (engine->note_head[i].index >= 0 && engine->note_head[i].setting == setting)
+			return true;
+	for (int i = 0; i < engine->sequence_heads; i++)
+		if (engine->sequence_head[i].setting == setting)
+			return true;
+	return false;
+}
+
+static enum status allocate(struct engine *engine, struct error *error)
+{
+	const struct model_shape *shape = engine->shape;
+	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
+	int window = engine->options.window;
+	/* Unlimited: every run is over the whole window, so new notes may fill it at once. */
+	int block = unlimited ? window : engine->settle + BURST;
+	int keep = window > engine->settle ? window : engine->settle;
+	engine->run_new = unlimited ? window : BURST;
+	int64_t records = 2 * ((int64_t)engine->settle + block);
+	bool good = window_init(&engine->window, records > RECORDS_MIN ? records : RECORDS_MIN, shape->freeze);
+	engine->unseen_max = engine->window.capacity - keep - 1;
+	for (int s = 0; s < SETTINGS; s++) {
+		if (!needs_setting(engine, (enum head_setting)s))
+			continue;
+		engine->pass[s] = pass_new(engine->model, (enum head_setting)s, window, block, keep);
+		good = good && engine->pass[s];
+	}
+	engine->logits = calloc((size_t)block * CLASSES_MAX, sizeof *engine->logits);
+	engine->scratch = calloc(model_sequence_scratch(engine->model, window) + 1, sizeof *engine->scratch);
+	if (!good || !engine->logits || !engine->scratch)
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for a window of %d notes", window);
+	return STATUS_OK;
+}
+
+enum status engine_new(const struct model *model, struct grid *grid, const struct engine_options *options,
+		       const struct engine_sink *sink, struct engine **out, struct error *error)
+{
+	const struct model_shape *shape = model_shape(model);
+	*out = NULL;
+	if (options->window < 0 || options->window > shape->span)
+		return status_fail(error, STATUS_USAGE, "a window of %d notes: %s allows 1 to %d", options->window,
+				   model_path(model), shape->span);
+	if (options->decide_us < 0 || options->final_after_us < 0 || options->style_every_us < 0)
+		return status_fail(error, STATUS_USAGE, "a negative time for labels");
+	struct engine *engine = calloc(1, sizeof *engine);
+	if (!engine)
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for the engine");
+	engine->model = model;
+	engine->shape = shape;
+	engine->grid = grid;
+	engine->options = *options;
+	engine->sink = *sink;
+	if (engine->options.window == 0)
+		engine->options.window = shape->span;
+	engine->settle = shape_settle(shape);
+	if (shape->lookahead == LOOKAHEAD_UNLIMITED && engine->settle > engine->options.window)
+		engine->settle = engine->options.window; /* a note that has left the window gets no new answer */
+	engine->styled_rows = -1;
+	enum status status = find_heads(engine, error);
+	if (status == STATUS_OK)
+		status = allocate(engine, error);
+	if (status != STATUS_OK) {
+		engine_free(engine);
+		return status;
+	}
+	*out = engine;
+	return STATUS_OK;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	for (int s = 0; s < SETTINGS; s++)
+		pass_free(engine->pass[s]);
+	window_free(&engine->window);
+	free(engine->logits);
+	free(engine->scratch);
+	free(engine);
+}
+
+/* ---- what is emitted ---- */
+
+static void emit(struct engine *engine, const struct prediction *prediction)
+{
+	engine->sink.emit(engine->sink.context, prediction);
+}
+
+static void emit_melody_off(struct engine *engine, struct note *note, int64_t event_us)
+{
+	struct prediction prediction = {.event_us = event_us,
+					.trigger_us = engine->trigger_us,
+					.note_id = note->id,
+					.kind = PREDICT_MELODY_OFF,
+					.pitch = note->pitch,
+					.stage = STAGE_FINAL};
+	note->sounding = false;
+	emit(engine, &prediction);
+}
+
+static void emit_label(struct engine *engine, const struct note *note, const struct note_head *head,
+		       const struct answer *answer, int stage)
+{
+	struct prediction prediction = {.event_us = note->onset_us,
+					.trigger_us = stage == STAGE_PROVISIONAL ? note->trigger_us : engine->trigger_us,
+					.note_id = note->id,
+					.kind = (uint8_t)head->kind,
+					.stage = (uint8_t)stage,
+					.pitch = note->pitch,
+					.velocity = note->velocity,
+					.label = (int8_t)answer->label,
+					.confidence = answer->confidence,
+					.expected = answer->expected,
+					.spread = answer->spread};
+	emit(engine, &prediction);
+}
+
+/* When a time-out ends a wait that began at start_us; never wraps. */
+static int64_t after(int64_t start_us, int64_t wait_us)
+{
+	return start_us > INT64_MAX - wait_us ? INT64_MAX : start_us + wait_us;
+}
+
+static bool is_final(const struct engine *engine, int64_t row, int64_t now_us)
+{
+	return engine->window.rows - 1 - row >= engine->settle ||
+	       now_us >= after(window_note(&engine->window, row)->due_us, engine->options.final_after_us);
+}
+
+/* Sends what a label's stage rules ask for. New notes first, then revisions and finals of all. */
+static void publish(struct engine *engine, enum label_kind kind, int64_t now_us)
+{
+	const struct note_head *head = &engine->note_head[kind];
+	if (head->index < 0)
+		return;
+	for (int pass = 0; pass < 2; pass++) {
+		for (int64_t row = engine->open; row < engine->window.rows; row++) {
+			struct note *note = window_note(&engine->window, row);
+			struct label *label = &note->label[kind];
+			if ((label->state == LABEL_OPEN) != (pass == 0))
+				continue;
+			int stage = label_next_stage(label, pass == 1 && is_final(engine, row, now_us));
+			if (stage >= 0)
+				emit_label(engine, note, head, &label->sent, stage);
+		}
+	}
+}
+
+/* The one decision a note, for receivers that do not want revisions. */
+static void decide(struct engine *engine, int64_t now_us)
+{
+	if (engine->note_head[LABEL_MELODY].index < 0)
+		return;
+	for (int64_t row = engine->open; row < engine->window.rows; row++) {
+		struct note *note = window_note(&engine->window, row);
+		const struct label *label = &note->label[LABEL_MELODY];
+		if (note->decided || label->state == LABEL_OPEN ||
+		    (label->state != LABEL_FINAL && now_us < after(note->due_us, engine->options.decide_us)))
+			continue;
+		note->decided = true;
+		if (label->sent.label != 0)
+			continue;
+		struct prediction prediction = {.event_us = note->onset_us,
+						.trigger_us = engine->trigger_us,
+						.note_id = note->id,
+						.kind = PREDICT_MELODY_ON,
+						.pitch = note->pitch,
+						.velocity = note->velocity,
+						.stage =
+						    (uint8_t)(label->state == LABEL_FINAL ? STAGE_FINAL : STAGE_REVISED),
+						.confidence = label->sent.confidence};
+		emit(engine, &prediction);
+		note->sounding = true;
+		if (note->ended)
+			emit_melody_off(engine, note, note->onset_us);
+	}
+}
+
+static bool is_done(const struct engine *engine, const struct note *note)
+{
+	for (int i = 0; i < LABELS; i++)
+		if (engine->note_head[i].index >= 0 && note->label[i].state != LABEL_FINAL)
+			return false;
+	return note->decided || engine->note_head[LABEL_MELODY].index < 0;
+}
+
+static void advance_open(struct engine *engine)
+{
+	while (engine->open < engine->window.rows && is_done(engine, window_note(&engine->window, engine->open)))
+		engine->open++;
+}
+
+/* ---- inference ---- */
+
+static void answer_rows(struct engine *engine, enum label_kind kind, int64_t from, int64_t end)
+{
+	const struct note_head *head = &engine->note_head[kind];
+	const struct head_spec *spec = &engine->shape->head[head->index];
+	const float *hidden = pass_hidden(engine->pass[head->setting], from);
+	float probability[CLASSES_MAX];
+	struct answer answer;
+	if (from >= end)
+		return;
+	model_note_logits(engine->model, head->index, hidden, (int)(end - from), engine->logits);
+	for (int64_t row = from; row < end; row++) {
+		struct note *note = window_note(&engine->window, row);
+		model_probabilities(engine->model, head->index, engine->logits + (row - from) * spec->classes, probability);
+		if (kind == LABEL_MELODY)
+			answer_of_classes(spec, probability, &answer);
+		else
+			answer_of_velocities(spec, probability, note->velocity, &answer);
+		label_set(&note->label[kind], &answer);
+	}
+}
+
+/* Brings one encoder up to the newest note, in as many runs as its block needs, and asks its note heads. */
+static void run_setting(struct engine *engine, enum head_setting setting)
+{
+	struct window *window = &engine->window;
+	struct pass *pass = engine->pass[setting];
+	int64_t changed = window->changed < window->seen ? window->changed : window->seen;
+	int64_t end = window->seen;
+	do {
+		end = end + engine->run_new < window->rows ? end + engine->run_new : window->rows;
+		int64_t first = pass_first(pass, changed, end);
+		pass_run(pass, window, first, end);
+		for (int i = 0; i < LABELS; i++)
+			if (engine->note_head[i].index >= 0 && engine->note_head[i].setting == setting)
+				answer_rows(engine, (enum label_kind)i, first > engine->open ? first : engine->open, end);
+		changed = end;
+	} while (end < window->rows);
+}
+
+static void run_sequence_heads(struct engine *engine, int64_t now_us)
+{
+	int64_t rows = engine->window.rows;
+	int64_t count = rows < engine->options.window ? rows : engine->options.window;
+	if (count < ENGINE_SEQUENCE_NOTES || rows == engine->styled_rows)
+		return;
+	engine->styled_us = now_us;
+	engine->styled_rows = rows;
+	for (int i = 0; i < engine->sequence_heads; i++) {
+		const struct sequence_head *head = &engine->sequence_head[i];
+		const struct head_spec *spec = &engine->shape->head[head->index];
+		struct prediction prediction = {.event_us = engine->newest_us,
+						.trigger_us = engine->trigger_us,
+						.note_id = engine->newest_id,
+						.kind = (uint8_t)head->kind,
+						.classes = (uint8_t)spec->classes};
+		struct answer answer;
+		model_sequence_logits(engine->model, head->index, pass_hidden(engine->pass[head->setting], rows - count),
+				      (int)count, engine->scratch, engine->logits);
+		model_probabilities(engine->model, head->index, engine->logits, prediction.probability);
+		answer_of_classes(spec, prediction.probability, &answer);
+		prediction.label = (int8_t)answer.label;
+		prediction.confidence = answer.confidence;
+		emit(engine, &prediction);
+	}
+}
+
+/* Emits what the newest answers and the time ask for. */
+static void settle(struct engine *engine, int64_t now_us)
+{
+	publish(engine, LABEL_MELODY, now_us);
+	decide(engine, now_us);
+	publish(engine, LABEL_VELOCITY_HIDDEN, now_us);
+	advance_open(engine);
+}
+
+static void infer(struct engine *engine, int64_t now_us)
+{
+	enum head_setting melody = engine->note_head[LABEL_MELODY].setting;
+	if (engine->pass[melody])
+		run_setting(engine, melody);
+	/* Melody labels leave before the other encoder runs. */
+	publish(engine, LABEL_MELODY, now_us);
+	decide(engine, now_us);
+	for (int s = 0; s < SETTINGS; s++)
+		if (engine->pass[s] && (enum head_setting)s != melody)
+			run_setting(engine, (enum head_setting)s);
+	publish(engine, LABEL_VELOCITY_HIDDEN, now_us);
+	advance_open(engine);
+	window_mark_seen(&engine->window);
+	engine->statistics.inferences++;
+}
+
+bool engine_wants_inference(const struct engine *engine)
+{
+	return engine->window.seen < engine->window.rows;
+}
+
+void engine_infer(struct engine *engine, int64_t now_us)
+{
+	if (!window_is_stale(&engine->window)) {
+		settle(engine, now_us);
+		return;
+	}
+	infer(engine, now_us);
+	if (engine->styled_rows < 0 || now_us - engine->styled_us >= engine->options.style_every_us)
+		run_sequence_heads(engine, now_us);
+}
+
+/* ---- events ---- */
+
+static void accept_note_on(struct engine *engine, const struct event *event)
+{
+	struct window *window = &engine->window;
+	if (window->rows == 0)
+		grid_reset(engine->grid, event->event_us);
+	/* A record that is overwritten must owe nothing and be out of reach of the next run. */
+	if (window->rows - window->seen >= engine->unseen_max)
+		engine_infer(engine, event->arrival_us);
+	struct note *leaving = window_note(window, window->rows);
+	if (window->rows >= window->capacity && leaving->sounding)
+		emit_melody_off(engine, leaving, event->event_us);
+	int64_t position = grid_position(engine->grid, event);
+	struct place place = grid_place(engine->grid, position);
+	struct note *note = window_add(window, event, position, &place);
+	engine->trigger_us = note->trigger_us;
+	engine->newest_us = note->onset_us;
+	engine->newest_id = note->id;
+	engine->statistics.notes++;
+	engine->statistics.fill = (int)(window->rows < engine->options.window ? window->rows : engine->options.window);
+}
+
+static void accept_note_off(struct engine *engine, const struct event *event)
+{
+	int64_t row = window_find(&engine->window, event->note_id);
+	if (row < 0) {
+		engine->statistics.unpaired++;
+		return;
+	}
+	struct note *note = window_note(&engine->window, row);
+	engine->trigger_us = event->arrival_us > event->event_us ? event->arrival_us : event->event_us;
+	window_end(&engine->window, row, grid_position(engine->grid, event));
+	if (note->sounding)
+		emit_melody_off(engine, note, event->event_us);
+}
+
+void engine_accept(struct engine *engine, const struct event *event)
+{
+	if (event->kind == EVENT_NOTE_ON)
+		accept_note_on(engine, event);
+	else if (event->kind == EVENT_NOTE_OFF)
+		accept_note_off(engine, event);
+	/* Pedals, inputs and the end say nothing about labels; whoever drives the engine finalises or resets. */
+}
+
+/* ---- time and ends ---- */
+
+int64_t engine_deadline(const struct engine *engine)
+{
+	int64_t earliest = INT64_MAX;
+	for (int64_t row = engine->open; row < engine->window.rows; row++) {
+		const struct note *note = window_note(&engine->window, row);
+		if (is_done(engine, note))
+			continue;
+		bool waits_to_decide = engine->note_head[LABEL_MELODY].index >= 0 && !note->decided;
+		int64_t due = after(note->due_us, engine->options.final_after_us);
+		if (waits_to_decide && engine->options.decide_us < engine->options.final_after_us)
+			due = after(note->due_us, engine->options.decide_us);
+		if (due < earliest)
+			earliest = due;
+	}
+	return earliest;
+}
+
+void engine_expire(struct engine *engine, int64_t now_us)
+{
+	if (now_us < engine_deadline(engine))
+		return;
+	engine->trigger_us = 0;
+	engine_infer(engine, now_us);
+}
+
+void engine_finalise(struct engine *engine, int64_t now_us)
+{
+	struct window *window = &engine->window;
+	engine->trigger_us = 0;
+	if (window_is_stale(window))
+		infer(engine, now_us);
+	settle(engine, INT64_MAX); /* every time-out has passed */
+	for (int64_t row = window_oldest(window); row < window->rows; row++)
+		if (window_note(window, row)->sounding)
+			emit_melody_off(engine, window_note(window, row), now_us);
+	run_sequence_heads(engine, now_us);
+}
+
+void engine_reset(struct engine *engine, int64_t now_us)
+{
+	struct prediction prediction = {.event_us = now_us, .kind = PREDICT_RESET, .stage = STAGE_FINAL};
+	engine_finalise(engine, now_us);
+	prediction.note_id = engine->newest_id;
+	emit(engine, &prediction);
+	window_reset(&engine->window);
+	for (int s = 0; s < SETTINGS; s++)
+		if (engine->pass[s])
+			pass_reset(engine->pass[s]);
+	engine->open = 0;
+	engine->styled_rows = -1;
+	engine->statistics.fill = 0;
+}
+
+const struct engine_statistics *engine_statistics(const struct engine *engine)
+{
+	return &engine->statistics;
+}
