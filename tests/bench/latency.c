@@ -1,0 +1,392 @@
+/* Measures the way of a note: from the note-on at a JACK port to the datagrams at a UDP receiver. One program is both ends,
+ * so that one clock (CLOCK_MONOTONIC, which is JACK's, too) times them.
+ *
+ * What is measured: t0 is the later of the event's time (the start of the JACK cycle that carries it, at offset 0) and the
+ * moment at which this client's callback puts it into its port; t1 is the return of recv for the first datagram about that
+ * note. So it contains the daemon's turn in the cycle, its threads, the inference, the encoding, the loopback and the
+ * wake-up of the receiver. Nothing is asserted but that every note was answered.
+ *
+ *   latency [--seconds 120] [--rate 8] [--idle 10] -- build/midibertd --source jack ...
+ * The daemon is started with --osc and --connect added; the JACK server is the default one ($JACK_DEFAULT_SERVER).
+ * Threads: JACK's callback plays, the main thread receives. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jack/jack.h>
+#include <jack/midiport.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOTES_MAX 100000
+
+enum answer { ANSWER_NOTE, ANSWER_MELODY, ANSWER_VELOCITY, ANSWERS };
+
+/* What the callback touches; the main thread sets the plan before `playing` and reads stamps of notes below `played`. */
+struct player {
+	jack_client_t *client;
+	jack_port_t *port;
+	atomic_bool playing;
+	atomic_int played;
+	int notes;
+	jack_nframes_t step; /* frames from note to note */
+	jack_nframes_t due;  /* frame of the next note */
+	bool started;
+	int sounding; /* pitch that is held, or -1 */
+	jack_nframes_t release;
+	int64_t stamp_us[NOTES_MAX];
+	_Atomic uint64_t refused; /* events that JACK's buffer did not take */
+};
+
+struct receiver {
+	int socket, port;
+	int64_t answer_us[ANSWERS][NOTES_MAX]; /* 0: none yet */
+	int32_t id[NOTES_MAX];
+	int heard, finals;
+	long messages, unexpected;
+	double published[4]; /* last /midibert/latency */
+	int32_t dropped, xruns;
+	bool status;
+};
+
+static struct player player = {.sounding = -1};
+static struct receiver receiver;
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static _Noreturn void fail(const char *what, const char *why)
+{
+	fprintf(stderr, "latency: %s: %s\n", what, why);
+	exit(1);
+}
+
+/* ---- the player ---- */
+
+/* A tune over broken chords: every fourth note is high. */
+static int pitch_of(int note)
+{
+	static const int tune[] = {72, 76, 79, 77, 76, 74, 72, 71}, chord[] = {48, 55, 52, 53, 57, 60, 43, 50};
+	return note % 4 == 0 ? tune[note / 4 % 8] : chord[note % 8];
+}
+
+static void emit(void *buffer, jack_nframes_t offset, int status, int pitch, int velocity)
+{
+	uint8_t *bytes = jack_midi_event_reserve(buffer, offset, 3);
+	if (bytes == NULL) {
+		atomic_fetch_add_explicit(&player.refused, 1, memory_order_relaxed);
+		return;
+	}
+	bytes[0] = (uint8_t)status;
+	bytes[1] = (uint8_t)pitch;
+	bytes[2] = (uint8_t)velocity;
+}
+
+static int process(jack_nframes_t frames, void *context)
+{
+	(void)context;
+	int64_t entry_us = now_us();
+	void *buffer = jack_port_get_buffer(player.port, frames);
+	jack_midi_clear_buffer(buffer);
+	jack_nframes_t first = jack_last_frame_time(player.client);
+	if (player.sounding >= 0 && (int32_t)(first - player.release) >= 0) {
+		emit(buffer, 0, 0x80, player.sounding, 0);
+		player.sounding = -1;
+	}
+	int note = atomic_load_explicit(&player.played, memory_order_relaxed);
+	if (!atomic_load_explicit(&player.playing, memory_order_acquire) || note == player.notes)
+		return 0;
+	if (!player.started) {
+		player.started = true;
+		player.due = first;
+	}
+	if ((int32_t)(first - player.due) < 0)
+		return 0;
+	int64_t event_us = (int64_t)jack_frames_to_time(player.client, first);
+	player.stamp_us[note] = event_us > entry_us ? event_us : entry_us;
+	if (player.sounding >= 0)
+		emit(buffer, 0, 0x80, player.sounding, 0);
+	player.sounding = pitch_of(note);
+	player.release = first + player.step * 3 / 4;
+	player.due += player.step;
+	emit(buffer, 0, 0x90, player.sounding, 50 + note * 7 % 40);
+	atomic_store_explicit(&player.played, note + 1, memory_order_release);
+	return 0;
+}
+
+/* ---- the receiver ---- */
+
+static void take_answer(enum answer answer, int32_t id, int64_t at_us)
+{
+	for (int note = receiver.heard - 1; note >= 0; note--) {
+		if (receiver.id[note] != id)
+			continue;
+		if (receiver.answer_us[answer][note] == 0)
+			receiver.answer_us[answer][note] = at_us;
+		return;
+	}
+	receiver.unexpected++;
+}
+
+static int32_t int_at(const char *data, size_t at)
+{
+	uint32_t word;
+	memcpy(&word, data + at, 4);
+	return (int32_t)ntohl(word);
+}
+
+static double float_at(const char *data, size_t at)
+{
+	int32_t bits = int_at(data, at);
+	float value;
+	memcpy(&value, &bits, 4);
+	return (double)value;
+}
+
+static void take(const char *data, size_t size, int64_t at_us)
+{
+	size_t length = strnlen(data, size), values = (length / 4 + 1) * 4;
+	if (length == size || values >= size)
+		return;
+	size_t types = strnlen(data + values, size - values);
+	if (values + types == size)
+		return;
+	const char *type = data + values;
+	values += (types / 4 + 1) * 4;
+	receiver.messages++;
+	if (values + 4 * (types - 1) > size)
+		return;
+	if (strcmp(data, "/midibert/note") == 0 && strcmp(type, ",iiiiii") == 0) {
+		int note = receiver.heard;
+		if (note >= NOTES_MAX || int_at(data, values + 4) != pitch_of(note)) {
+			receiver.unexpected++;
+			return;
+		}
+		receiver.id[note] = int_at(data, values);
+		receiver.heard++;
+		take_answer(ANSWER_NOTE, receiver.id[note], at_us);
+	} else if (strcmp(data, "/midibert/melody") == 0 && strcmp(type, ",iiifi") == 0) {
+		int stage = int_at(data, values + 16);
+		if (stage == 0)
+			take_answer(ANSWER_MELODY, int_at(data, values), at_us);
+		receiver.finals += stage == 2;
+	} else if (strcmp(data, "/midibert/velocity/hidden") == 0 && strcmp(type, ",iiiffffi") == 0) {
+		if (int_at(data, values + 28) == 0)
+			take_answer(ANSWER_VELOCITY, int_at(data, values), at_us);
+	} else if (strcmp(data, "/midibert/latency") == 0 && strcmp(type, ",ffff") == 0) {
+		for (size_t i = 0; i < 4; i++)
+			receiver.published[i] = float_at(data, values + 4 * i);
+	} else if (strcmp(data, "/midibert/status") == 0 && strcmp(type, ",iiiiiii") == 0) {
+		receiver.dropped = int_at(data, values + 8);
+		receiver.xruns = int_at(data, values + 16);
+		receiver.status = true;
+	}
+}
+
+/* Receives until a time, or until done() says so. */
+static void receive_until(int64_t end_us, bool (*done)(void))
+{
+	struct pollfd wait = {.fd = receiver.socket, .events = POLLIN};
+	while (done == NULL || !done()) {
+		int64_t left_us = end_us - now_us();
+		if (left_us <= 0)
+			return;
+		if (poll(&wait, 1, left_us > 100000 ? 100 : (int)(left_us / 1000 + 1)) <= 0)
+			continue;
+		char data[2048];
+		ssize_t size = recv(receiver.socket, data, sizeof(data), MSG_DONTWAIT);
+		if (size > 0)
+			take(data, (size_t)size, now_us());
+	}
+}
+
+static bool ready(void)
+{
+	return receiver.status && jack_port_connected(player.port) > 0;
+}
+
+static bool all_played(void)
+{
+	return atomic_load_explicit(&player.played, memory_order_acquire) == player.notes;
+}
+
+static void open_receiver(void)
+{
+	int room = 4 << 20;
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(here);
+	receiver.socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (receiver.socket < 0 || bind(receiver.socket, (struct sockaddr *)&here, size) != 0 ||
+	    getsockname(receiver.socket, (struct sockaddr *)&here, &size) != 0)
+		fail("no socket", strerror(errno));
+	setsockopt(receiver.socket, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	receiver.port = ntohs(here.sin_port);
+}
+
+/* ---- the daemon ---- */
+
+static pid_t start_daemon(char **arguments, int count)
+{
+	char **all = calloc((size_t)count + 6, sizeof(*all)), target[40];
+	if (all == NULL)
+		fail("no memory", "");
+	snprintf(target, sizeof(target), "127.0.0.1:%d", receiver.port);
+	memcpy(all, arguments, (size_t)count * sizeof(*all));
+	char *more[] = {"--osc", target, "--connect", "midibert_bench:keys"};
+	memcpy(all + count, more, sizeof(more));
+	pid_t child = fork();
+	if (child == 0) {
+		execv(all[0], all);
+		fail(all[0], strerror(errno));
+	}
+	free(all);
+	if (child < 0)
+		fail("fork", strerror(errno));
+	return child;
+}
+
+static double cpu_seconds(pid_t process)
+{
+	char path[40], text[1000];
+	unsigned long user = 0, system = 0;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)process);
+	FILE *file = fopen(path, "r");
+	const char *rest = file != NULL && fgets(text, sizeof(text), file) != NULL ? strrchr(text, ')') : NULL;
+	if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+		fail(path, "cannot be read; has the daemon ended?");
+	fclose(file);
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double resident_mib(pid_t process)
+{
+	char path[40], line[200];
+	long kib = 0;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)process);
+	FILE *file = fopen(path, "r");
+	if (file == NULL)
+		fail(path, strerror(errno));
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
+	fclose(file);
+	return (double)kib / 1024;
+}
+
+/* ---- the report ---- */
+
+static int compare(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+static int report(const char *name, enum answer answer)
+{
+	static int64_t taken[NOTES_MAX];
+	int count = 0;
+	for (int note = 0; note < player.notes; note++)
+		if (receiver.answer_us[answer][note] != 0)
+			taken[count++] = receiver.answer_us[answer][note] - player.stamp_us[note];
+	if (count == 0) {
+		printf("%-42s none came\n", name);
+		return 0;
+	}
+	qsort(taken, (size_t)count, sizeof(taken[0]), compare);
+	const double shares[] = {0.5, 0.95, 0.99, 1};
+	printf("%-42s", name);
+	for (size_t i = 0; i < 4; i++) {
+		int at = (int)(shares[i] * count + 0.999999) - 1; /* nearest rank */
+		printf(" %9.3f", (double)taken[at] / 1000);
+	}
+	printf("  %d of %d\n", count, player.notes);
+	return count;
+}
+
+int main(int count, char **argument)
+{
+	int seconds = 120, idle = 10, i = 1;
+	double rate = 8;
+	for (; i + 1 < count && strcmp(argument[i], "--") != 0; i += 2) {
+		if (strcmp(argument[i], "--seconds") == 0)
+			seconds = atoi(argument[i + 1]);
+		else if (strcmp(argument[i], "--idle") == 0)
+			idle = atoi(argument[i + 1]);
+		else if (strcmp(argument[i], "--rate") == 0)
+			rate = atof(argument[i + 1]);
+		else
+			break;
+	}
+	player.notes = (int)(rate * seconds);
+	if (i + 1 >= count || strcmp(argument[i], "--") != 0 || player.notes < 1 || player.notes > NOTES_MAX || idle < 1) {
+		fprintf(stderr, "usage: latency [--seconds N] [--rate NOTES] [--idle N] -- DAEMON [OPTION]...\n");
+		return 2;
+	}
+	open_receiver();
+	player.client = jack_client_open("midibert_bench", JackNoStartServer | JackUseExactName, NULL);
+	if (player.client == NULL)
+		fail("JACK", "no server, or another client has the name midibert_bench");
+	int64_t apart_us = (int64_t)jack_get_time() - now_us();
+	if (apart_us < -1000 || apart_us > 1000)
+		fail("JACK", "its clock is not CLOCK_MONOTONIC");
+	player.port = jack_port_register(player.client, "keys", JACK_DEFAULT_MIDI_TYPE, JackPortIsOutput, 0);
+	jack_set_process_callback(player.client, process, NULL);
+	player.step = (jack_nframes_t)(jack_get_sample_rate(player.client) / rate);
+	if (player.port == NULL || jack_activate(player.client) != 0)
+		fail("JACK", "no port");
+
+	pid_t daemon = start_daemon(argument + i + 1, count - i - 1);
+	receive_until(now_us() + 30000000, ready);
+	if (!ready()) {
+		kill(daemon, SIGTERM);
+		fail("the daemon", "did not answer and connect within 30 s");
+	}
+	double before = cpu_seconds(daemon);
+	receive_until(now_us() + (int64_t)idle * 1000000, NULL);
+	double resting = (cpu_seconds(daemon) - before) / idle;
+
+	int64_t start_us = now_us();
+	before = cpu_seconds(daemon);
+	atomic_store_explicit(&player.playing, true, memory_order_release);
+	receive_until(start_us + ((int64_t)seconds + 10) * 1000000, all_played);
+	double busy = (cpu_seconds(daemon) - before) / ((double)(now_us() - start_us) / 1e6);
+	receive_until(now_us() + 2000000, NULL);
+	double resident = resident_mib(daemon);
+	kill(daemon, SIGTERM);
+	receive_until(now_us() + 1500000, NULL); /* labels that the end makes final */
+	int state = 0;
+	waitpid(daemon, &state, 0);
+
+	printf("%d notes, %.0f a second, JACK period %d frames at %d Hz\n", player.notes, rate,
+	       (int)jack_get_buffer_size(player.client), (int)jack_get_sample_rate(player.client));
+	printf("%-42s %9s %9s %9s %9s\n", "ms from note-on at the JACK port to", "p50", "p95", "p99", "max");
+	int answered = report("/midibert/note", ANSWER_NOTE);
+	int labelled = report("/midibert/melody, first label", ANSWER_MELODY);
+	report("/midibert/velocity/hidden, first label", ANSWER_VELOCITY);
+	printf("the daemon's own /midibert/latency         %9.3f %9.3f %9.3f  (last 10 s; period %.2f ms)\n",
+	       receiver.published[0], receiver.published[1], receiver.published[2], receiver.published[3]);
+	printf("final melody labels %d, dropped %d, xruns %d, unexpected %ld, not taken by JACK %lu\n", receiver.finals,
+	       receiver.dropped, receiver.xruns, receiver.unexpected, (unsigned long)atomic_load(&player.refused));
+	printf("resident memory %.1f MiB; CPU %.1f %% of one core while nobody plays, %.1f %% while playing\n", resident,
+	       100 * resting, 100 * busy);
+	jack_client_close(player.client);
+	bool lost = answered != player.notes || labelled != player.notes || receiver.finals != player.notes;
+	bool clean = WIFEXITED(state) && WEXITSTATUS(state) == 0;
+	if (lost || !clean)
+		printf("%s\n", lost ? "NOT every note was answered." : "The daemon did NOT end cleanly.");
+	return lost || !clean;
+}
