@@ -27,6 +27,7 @@ struct source_options {
 	int channel;           /* 1-16, or 0 for all */
 	int key_low, key_high; /* 0-127 */
 	const char *jack_server; /* NULL: default */
+	bool server_required;    /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
 	/* file source only */
 	const char *path;
 	double speed; /* 1 = as written; 0 = virtual clock: as fast as the rings are emptied, nothing is dropped */
@@ -36,9 +37,9 @@ struct source_options {
 /* Counters any thread may read at any time. */
 struct source_counters {
 	_Atomic uint64_t events;     /* pushed */
-	_Atomic uint64_t dropped;    /* a ring was full */
+	_Atomic uint64_t dropped;    /* a ring was full; an event that both rings refuse counts twice */
 	_Atomic uint64_t xruns;
-	_Atomic uint64_t bad_input;  /* stray bytes, unpaired note-offs, refused messages */
+	_Atomic uint64_t bad_input;  /* stray bytes, unpaired note-offs, refused messages and inputs, stuck keys, broken stamps */
 	_Atomic uint64_t lost_by_server; /* jack_midi_get_lost_event_count, ALSA overruns */
 	_Atomic int32_t period_us;   /* JACK period; 0 where there is none */
 	_Atomic int32_t inputs_present;
@@ -46,17 +47,31 @@ struct source_counters {
 	_Atomic int priority; /* real-time priority that was granted; 0 none */
 };
 
-enum source_state { SOURCE_WAITING, SOURCE_RUNNING, SOURCE_LOST, SOURCE_ENDED };
+enum source_state {
+	SOURCE_WAITING, /* no input has been there yet */
+	SOURCE_RUNNING, /* at least one input is there */
+	SOURCE_LOST,    /* the last input has gone */
+	SOURCE_ENDED    /* a file is over */
+};
 
-struct source; /* private to each source_*.c, begins with struct source_base (source_base.h) */
+/* A full ring never loses the note-off of a note-on that it took: room for it is kept back. A note-on that only one ring
+ * took is numbered, and its note-off goes to both: readers ignore the end of a note that they do not know.
+ *
+ * Inputs are numbered in order of appearance; a name that returns gets its old number. JACK: one port in_N for each source
+ * that is connected by itself or by `connect`, and midi_in for connections made by hand, which share one number. */
+struct source; /* source_base.h; each source_*.c has its own struct that begins with it */
 
 /* Main thread. Open connects (or, for live sources whose server is away, keeps trying) and starts the thread.
- * On failure nothing is left behind. */
+ * The rings are empty. On failure nothing is left behind and *source is NULL. */
 enum status source_open_jack(const struct source_options *options, const struct source_output *output, struct source **source,
 			     struct error *error);
 enum status source_open_alsa(const struct source_options *options, const struct source_output *output, struct source **source,
 			     struct error *error);
 enum status source_open_file(const struct source_options *options, const struct source_output *output, struct source **source,
+			     struct error *error);
+
+/* JACK if a server runs, else ALSA if the kernel has a sequencer, else an error that names both. */
+enum status source_open_auto(const struct source_options *options, const struct source_output *output, struct source **source,
 			     struct error *error);
 
 /* Main thread. Ends held notes, stops the thread, closes; returns within a second even if a server hangs. NULL is allowed. */

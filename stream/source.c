@@ -1,0 +1,363 @@
+/* What the three sources share, and the calls of the daemon that do not depend on which one it is. Runs in the source's
+ * threads as the header says. Opens nothing and knows no server. */
+#define _GNU_SOURCE
+#include "stream/source_base.h"
+
+#include "base/clock.h"
+#include "base/wake.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELD_NOTES_MAX 2048
+#define EARLY_MAX_US 1000000 /* an event further ahead of its arrival, or further behind it, has a broken stamp */
+#define LATE_MAX_US 10000000
+#define OFFSET_TRIES 5
+#define OFFSET_JITTER_US 5
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* ---- set-up ---- */
+
+static bool copy_patterns(char *copies[SOURCE_PATTERNS_MAX], const char *const patterns[SOURCE_PATTERNS_MAX])
+{
+	for (int i = 0; i < SOURCE_PATTERNS_MAX && patterns[i]; i++)
+		if (!(copies[i] = strdup(patterns[i])))
+			return false;
+	return true;
+}
+
+enum status source_init(struct source *source, const struct source_options *options, const struct source_output *output,
+			void (*close)(struct source *source), struct error *error)
+{
+	*source = (struct source){.close = close,
+				  .output = *output,
+				  .channel = options->channel,
+				  .key_low = options->key_low,
+				  .key_high = options->key_high};
+	if (options->channel < 0 || options->channel > 16)
+		return status_fail(error, STATUS_USAGE, "channel %d: give 1 to 16, or 0 for all", options->channel);
+	if (options->key_low < 0 || options->key_low > options->key_high || options->key_high > 127)
+		return status_fail(error, STATUS_USAGE, "keys %d-%d: give LO-HI within 0-127", options->key_low,
+				   options->key_high);
+	size_t space = ring_space(output->engine), osc = ring_space(output->osc);
+	space = osc < space ? osc : space;
+	if (space < SOURCE_RING_MIN)
+		return status_fail(error, STATUS_USAGE, "rings for %zu events: a source needs at least %d", space,
+				   SOURCE_RING_MIN);
+	/* A quarter of the ring at most, so that the room kept for note-offs never fills it. */
+	source->held = held_new(space / 4 < HELD_NOTES_MAX ? space / 4 : HELD_NOTES_MAX);
+	if (!source->held || !copy_patterns(source->connect, options->connect) ||
+	    !copy_patterns(source->ignore, options->ignore)) {
+		source_uninit(source);
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for a source");
+	}
+	return STATUS_OK;
+}
+
+void source_uninit(struct source *source)
+{
+	for (int i = 0; i < SOURCE_PATTERNS_MAX; i++) {
+		free(source->connect[i]);
+		free(source->ignore[i]);
+	}
+	held_free(source->held);
+}
+
+/* ---- slots ---- */
+
+int source_take_slot(struct source *source, const char *name)
+{
+	int unnamed = -1;
+	for (int i = 0; i < INPUTS_MAX; i++) {
+		struct source_slot *slot = &source->slots[i];
+		if (!atomic_load_explicit(&slot->named, memory_order_relaxed)) {
+			unnamed = i;
+			break;
+		}
+		if (!slot->taken && strncmp(slot->name, name, SOURCE_NAME_MAX - 1) == 0) {
+			slot->taken = true;
+			return i;
+		}
+	}
+	if (unnamed < 0) {
+		count(&source->counters.bad_input, 1);
+		return -1;
+	}
+	struct source_slot *slot = &source->slots[unnamed];
+	snprintf(slot->name, sizeof slot->name, "%s", name);
+	atomic_store_explicit(&slot->named, true, memory_order_release);
+	slot->taken = true;
+	return unnamed;
+}
+
+void source_give_slot(struct source *source, int input)
+{
+	source->slots[input].taken = false;
+}
+
+static bool is_named(char *const patterns[SOURCE_PATTERNS_MAX], const char *name)
+{
+	char client[SOURCE_NAME_MAX];
+	snprintf(client, sizeof client, "%.*s", (int)strcspn(name, ":"), name);
+	for (int i = 0; i < SOURCE_PATTERNS_MAX && patterns[i]; i++)
+		if (strcmp(patterns[i], name) == 0 || strcmp(patterns[i], client) == 0 ||
+		    fnmatch(patterns[i], name, 0) == 0 || fnmatch(patterns[i], client, 0) == 0)
+			return true;
+	return false;
+}
+
+bool source_wants(const struct source *source, const char *name, bool hardware)
+{
+	return is_named(source->connect, name) || (hardware && !is_named(source->ignore, name));
+}
+
+/* ---- pushing ---- */
+
+bool source_push(struct source *source, const struct event *event, size_t reserve)
+{
+	struct source_output *output = &source->output;
+	bool engine = ring_space(output->engine) > reserve && ring_push(output->engine, event);
+	bool osc = ring_space(output->osc) > reserve && ring_push(output->osc, event);
+	if (!engine || !osc)
+		count(&source->counters.dropped, (uint64_t)!engine + (uint64_t)!osc);
+	if (!engine && !osc)
+		return false;
+	count(&source->counters.events, 1);
+	source->pushed = true;
+	return true;
+}
+
+struct moment {
+	struct source *source;
+	int64_t event_us, arrival_us;
+};
+
+/* For held_release: ends one note. */
+static void end_note(void *context, const struct held_note *note)
+{
+	const struct moment *moment = context;
+	if (note->id == 0)
+		return;
+	int64_t duration_us = moment->event_us - note->event_us;
+	struct event event = {.event_us = moment->event_us,
+			      .arrival_us = moment->arrival_us,
+			      .position = -1,
+			      .duration_us = duration_us > 0 ? duration_us : 0,
+			      .note_id = note->id,
+			      .kind = EVENT_NOTE_OFF,
+			      .input = note->input,
+			      .channel = note->channel,
+			      .pitch = note->pitch};
+	source_push(moment->source, &event, 0);
+}
+
+static void begin_note(struct moment *moment, struct event *event)
+{
+	struct source *source = moment->source;
+	struct held_note oldest;
+	int32_t id = source->last_id == NOTE_ID_MAX ? 1 : source->last_id + 1;
+	event->note_id = id;
+	event->kind = EVENT_NOTE_ON;
+	if (source_push(source, event, held_count(source->held) + SOURCE_RESERVE)) {
+		source->last_id = id;
+		atomic_store_explicit(&source->counters.last_note_id, id, memory_order_relaxed);
+	} else {
+		id = 0;
+	}
+	struct held_note note = {event->event_us, id, event->input, event->channel, event->pitch};
+	if (held_push(source->held, &note))
+		return;
+	/* More keys down than any player has: the oldest one is stuck. End it rather than lose the pairing of this one. */
+	if (held_pop_oldest(source->held, &oldest)) {
+		count(&source->counters.bad_input, 1);
+		end_note(moment, &oldest);
+		held_push(source->held, &note);
+	}
+}
+
+static void control(struct moment *moment, struct event *event, uint8_t controller, uint8_t value)
+{
+	if (controller == 64 || controller == 66 || controller == 67) {
+		event->kind = EVENT_PEDAL;
+		event->pitch = controller;
+		event->velocity = value;
+		source_push(moment->source, event, held_count(moment->source->held) + SOURCE_RESERVE);
+	} else if (controller == 120 || controller >= 123) { /* all sound off; all notes off; the modes, which imply it */
+		held_release(moment->source->held, event->input, event->channel, end_note, moment);
+	}
+}
+
+void source_message(struct source *source, int input, const struct midi_message *message, int64_t event_us,
+		    int64_t arrival_us)
+{
+	uint8_t kind = message->status & 0xf0, channel = message->status & 0x0f;
+	struct moment moment = {source, event_us, arrival_us};
+	if (message->status == 0xff) {
+		held_release(source->held, input, -1, end_note, &moment);
+		return;
+	}
+	if (kind != 0x80 && kind != 0x90 && kind != 0xb0)
+		return;
+	if (message->length != 3 || message->data[0] > 127 || message->data[1] > 127) {
+		count(&source->counters.bad_input, 1);
+		return;
+	}
+	if (source->channel != 0 && channel + 1 != source->channel)
+		return;
+	if (event_us > arrival_us + EARLY_MAX_US || event_us < arrival_us - LATE_MAX_US) {
+		count(&source->counters.bad_input, 1);
+		moment.event_us = arrival_us;
+	}
+	struct event event = {.event_us = moment.event_us,
+			      .arrival_us = arrival_us,
+			      .position = -1,
+			      .input = (uint8_t)input,
+			      .channel = channel,
+			      .pitch = message->data[0],
+			      .velocity = message->data[1]};
+	if (kind == 0xb0) {
+		control(&moment, &event, message->data[0], message->data[1]);
+		return;
+	}
+	if (event.pitch < source->key_low || event.pitch > source->key_high)
+		return;
+	if (kind == 0x90 && event.velocity > 0) {
+		begin_note(&moment, &event);
+		return;
+	}
+	struct held_note note;
+	if (held_pop(source->held, input, channel, event.pitch, &note))
+		end_note(&moment, &note);
+	else
+		count(&source->counters.bad_input, 1);
+}
+
+void source_bytes(struct source *source, int input, const uint8_t *bytes, size_t size, int64_t event_us, int64_t arrival_us)
+{
+	struct midi_parser *parser = &source->slots[input].parser;
+	struct midi_message message;
+	uint64_t bad = parser->bad_bytes;
+	for (size_t i = 0; i < size; i++)
+		if (midi_parser_feed(parser, bytes[i], &message))
+			source_message(source, input, &message, event_us, arrival_us);
+	if (parser->bad_bytes != bad)
+		count(&source->counters.bad_input, parser->bad_bytes - bad);
+}
+
+void source_input_present(struct source *source, int input, int64_t now_us)
+{
+	struct source_slot *slot = &source->slots[input];
+	struct event event = {.event_us = now_us,
+			      .arrival_us = now_us,
+			      .position = -1,
+			      .kind = EVENT_INPUT_PRESENT,
+			      .input = (uint8_t)input};
+	if (slot->present)
+		return;
+	slot->present = true;
+	midi_parser_reset(&slot->parser);
+	atomic_fetch_add_explicit(&source->counters.inputs_present, 1, memory_order_relaxed);
+	atomic_store_explicit(&source->state, SOURCE_RUNNING, memory_order_relaxed);
+	source_push(source, &event, held_count(source->held));
+}
+
+void source_input_gone(struct source *source, int input, int64_t now_us)
+{
+	struct source_slot *slot = &source->slots[input];
+	struct moment moment = {source, now_us, now_us};
+	struct event event = {.event_us = now_us,
+			      .arrival_us = now_us,
+			      .position = -1,
+			      .kind = EVENT_INPUT_GONE,
+			      .input = (uint8_t)input};
+	held_release(source->held, input, -1, end_note, &moment);
+	if (!slot->present)
+		return;
+	slot->present = false;
+	if (atomic_fetch_sub_explicit(&source->counters.inputs_present, 1, memory_order_relaxed) == 1)
+		atomic_store_explicit(&source->state, SOURCE_LOST, memory_order_relaxed);
+	source_push(source, &event, held_count(source->held));
+}
+
+void source_all_gone(struct source *source, int64_t now_us)
+{
+	for (int input = 0; input < INPUTS_MAX; input++)
+		source_input_gone(source, input, now_us);
+}
+
+void source_wake(struct source *source)
+{
+	if (!source->pushed)
+		return;
+	source->pushed = false;
+	wake_post(source->output.osc_wake);
+	wake_post(source->output.engine_wake);
+}
+
+int64_t source_clock_offset(int64_t previous_us, int64_t (*read)(void *context), void *context)
+{
+	int64_t best_us = INT64_MAX, offset_us = previous_us;
+	for (int i = 0; i < OFFSET_TRIES; i++) {
+		int64_t before_us = clock_now_us(), other_us = read(context), after_us = clock_now_us();
+		if (after_us - before_us < best_us) {
+			best_us = after_us - before_us;
+			offset_us = before_us + best_us / 2 - other_us;
+		}
+	}
+	int64_t change_us = offset_us - previous_us;
+	return change_us > OFFSET_JITTER_US + best_us || change_us < -OFFSET_JITTER_US - best_us ? offset_us : previous_us;
+}
+
+/* ---- the daemon's side ---- */
+
+void source_close(struct source *source)
+{
+	if (source)
+		source->close(source);
+}
+
+enum source_state source_state(const struct source *source)
+{
+	return (enum source_state)atomic_load_explicit(&source->state, memory_order_relaxed);
+}
+
+const struct source_counters *source_counters(const struct source *source)
+{
+	return &source->counters;
+}
+
+void source_describe(const struct source *source, char *text, size_t size)
+{
+	snprintf(text, size, "%s", source->description);
+}
+
+void source_input_name(const struct source *source, int input, char *text, size_t size)
+{
+	bool named = input >= 0 && input < INPUTS_MAX &&
+		     atomic_load_explicit(&source->slots[input].named, memory_order_acquire);
+	snprintf(text, size, "%s", named ? source->slots[input].name : "");
+}
+
+enum status source_open_auto(const struct source_options *options, const struct source_output *output, struct source **source,
+			     struct error *error)
+{
+	struct error jack = {STATUS_OK, ""}, alsa = {STATUS_OK, ""};
+	struct source_options required = *options;
+	required.server_required = true;
+	if (source_open_jack(&required, output, source, &jack) == STATUS_OK)
+		return STATUS_OK;
+	if (jack.status != STATUS_NOT_FOUND) {
+		if (error)
+			*error = jack;
+		return jack.status;
+	}
+	if (source_open_alsa(options, output, source, &alsa) == STATUS_OK)
+		return STATUS_OK;
+	return status_fail(error, alsa.status, "no MIDI input: %.200s; %.240s", jack.text, alsa.text);
+}
