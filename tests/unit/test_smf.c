@@ -264,17 +264,19 @@ static void test_track_names(void **state)
 	smf_free(file);
 }
 
-/* What follows the last declared track, and what follows the end of a track inside its chunk, is not read. */
+/* What follows the end of a track inside its chunk, and what follows the last declared track, is not read. */
 static void test_trailing_bytes(void **state)
 {
 	struct smf *file;
 
 	(void)state;
-	midi_header(&midi, 0, 1, 96);
+	midi_header(&midi, 1, 2, 96);
 	midi_put(&midi, "4d 54 72 6b 00 00 00 0e 00 90 3c 40 04 80 3c 00 00 ff 2f 00 99 99");
+	midi_track(&midi, "00 90 3d 40");
 	midi_put(&midi, "de ad be ef");
 	file = parse();
-	assert_int_equal(file->note_count, 1);
+	assert_int_equal(file->note_count, 2);
+	assert_int_equal(file->notes[1].pitch, 61);
 	smf_free(file);
 }
 
