@@ -1,0 +1,221 @@
+/* A whole piece through the encoder, see listener.h. Offline; one thread each. It does not stream: live notes are engine/'s.
+ */
+#include "train/listener.h"
+
+#include "model/encoder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP 256 /* notes that a run adds to a stream */
+
+struct listener {
+	const struct model *model;
+	const struct model_shape *shape;
+	struct encoder *encoder;
+	int window, passage, block;
+	size_t room;	      /* notes that the arrays below hold */
+	struct token *tokens; /* of the piece at hand, in the model's order */
+	size_t *note;	      /* index into the piece of each token */
+	float *hidden;	      /* [block][d] */
+	float *logits;	      /* [block][CLASSES_MAX] */
+	float *scratch;
+};
+
+struct listener *listener_new(const struct model *model, int window, int passage)
+{
+	const struct model_shape *shape = model_shape(model);
+	struct listener *listener = calloc(1, sizeof *listener);
+	if (!listener)
+		return NULL;
+	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
+	int settled_by = unlimited ? 0 : shape->layers * shape->lookahead;
+	listener->model = model;
+	listener->shape = shape;
+	listener->window = window;
+	listener->passage = passage;
+	listener->block = unlimited ? window : settled_by + STEP > passage ? settled_by + STEP : passage;
+	if (window < 1 || passage < 1 || passage > listener->block) {
+		free(listener);
+		return NULL;
+	}
+	listener->encoder = encoder_new(model, window, listener->block);
+	listener->hidden = malloc((size_t)listener->block * (size_t)shape->width * sizeof *listener->hidden);
+	listener->logits = malloc((size_t)listener->block * CLASSES_MAX * sizeof *listener->logits);
+	listener->scratch = malloc(model_sequence_scratch(model, passage) * sizeof *listener->scratch);
+	if (!listener->encoder || !listener->hidden || !listener->logits || !listener->scratch) {
+		listener_free(listener);
+		return NULL;
+	}
+	return listener;
+}
+
+void listener_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	encoder_free(listener->encoder);
+	free(listener->tokens);
+	free(listener->note);
+	free(listener->hidden);
+	free(listener->logits);
+	free(listener->scratch);
+	free(listener);
+}
+
+static bool make_room(struct listener *listener, size_t notes)
+{
+	if (notes <= listener->room)
+		return true;
+	struct token *tokens = realloc(listener->tokens, notes * sizeof *tokens);
+	if (tokens)
+		listener->tokens = tokens;
+	size_t *note = realloc(listener->note, notes * sizeof *note);
+	if (note)
+		listener->note = note;
+	if (!tokens || !note)
+		return false;
+	listener->room = notes;
+	return true;
+}
+
+/* A token on its way to its place in sorted order. */
+struct sorted {
+	int64_t cut;
+	size_t note;
+	struct token token;
+};
+
+static int compare(const void *left, const void *right)
+{
+	const struct sorted *a = left, *b = right;
+	if (a->cut != b->cut)
+		return a->cut < b->cut ? -1 : 1;
+	for (int i = 0; i < ATTRIBUTES; i++)
+		if (a->token.id[i] != b->token.id[i])
+			return a->token.id[i] < b->token.id[i] ? -1 : 1;
+	return a->note < b->note ? -1 : a->note > b->note;
+}
+
+static bool sort_tokens(struct listener *listener, const struct piece *piece)
+{
+	struct sorted *sorted = malloc((piece->count + 1) * sizeof *sorted);
+	if (!sorted)
+		return false;
+	for (size_t i = 0; i < piece->count; i++)
+		sorted[i] = (struct sorted){piece->notes[i].place.bar / TOKEN_BARS, i, listener->tokens[i]};
+	qsort(sorted, piece->count, sizeof *sorted, compare);
+	for (size_t i = 0; i < piece->count; i++) {
+		listener->tokens[i] = sorted[i].token;
+		listener->note[i] = sorted[i].note;
+	}
+	free(sorted);
+	return true;
+}
+
+/* A hidden velocity is hidden before tokens are sorted, so that their order does not tell it either. */
+static bool tokenize(struct listener *listener, const struct piece *piece, enum head_setting setting)
+{
+	if (!make_room(listener, piece->count))
+		return false;
+	for (size_t i = 0; i < piece->count; i++) {
+		const struct piece_note *note = &piece->notes[i];
+		listener->tokens[i] = octuple_token(&note->place, note->pitch, note->duration_positions,
+						    setting == SETTING_HIDDEN ? -1 : note->velocity, 0);
+		listener->note[i] = i;
+	}
+	return listener->shape->order == ORDER_ARRIVAL || sort_tokens(listener, piece);
+}
+
+/* Asks a note head about rows from..end - 1, whose hidden states begin at `hidden`. */
+static void answer(struct listener *listener, int head, size_t from, size_t end, const float *hidden, float *probability)
+{
+	size_t classes = (size_t)listener->shape->head[head].classes;
+	if (from >= end)
+		return;
+	model_note_logits(listener->model, head, hidden, (int)(end - from), listener->logits);
+	for (size_t row = from; row < end; row++)
+		model_probabilities(listener->model, head, listener->logits + (row - from) * classes,
+				    probability + listener->note[row] * classes);
+}
+
+static void listen_bounded(struct listener *listener, size_t count, int head, float *probability)
+{
+	size_t unsettled = (size_t)(listener->shape->layers * listener->shape->lookahead);
+	encoder_reset(listener->encoder);
+	for (size_t done = 0; done < count;) {
+		/* done is the first row whose answer later rows could still change */
+		size_t end = done + (size_t)listener->block < count ? done + (size_t)listener->block : count;
+		size_t settled = end == count ? count : end - unsettled;
+		encoder_run(listener->encoder, (int64_t)done, (int)(end - done), listener->tokens + done, listener->hidden);
+		answer(listener, head, done, settled, listener->hidden, probability);
+		done = settled;
+	}
+}
+
+static void listen_unlimited(struct listener *listener, size_t count, int head, float *probability)
+{
+	size_t d = (size_t)listener->shape->width, window = (size_t)listener->window, hop = (window + 1) / 2;
+	for (size_t first = 0, done = 0; done < count; first += hop) {
+		if (first + window > count)
+			first = count > window ? count - window : 0;
+		size_t end = first + window < count ? first + window : count;
+		size_t settled = end == count ? count : end - (window - hop) / 2;
+		encoder_reset(listener->encoder);
+		encoder_run(listener->encoder, (int64_t)first, (int)(end - first), listener->tokens + first,
+			    listener->hidden);
+		answer(listener, head, done, settled, listener->hidden + (done - first) * d, probability);
+		done = settled;
+	}
+}
+
+bool listener_notes(struct listener *listener, const struct piece *piece, int head, float *probability)
+{
+	if (!tokenize(listener, piece, listener->shape->head[head].setting))
+		return false;
+	if (listener->shape->lookahead == LOOKAHEAD_UNLIMITED)
+		listen_unlimited(listener, piece->count, head, probability);
+	else
+		listen_bounded(listener, piece->count, head, probability);
+	return true;
+}
+
+bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
+		      float *probability)
+{
+	if (count < 1 || count > listener->passage || first > piece->count || (size_t)count > piece->count - first ||
+	    !tokenize(listener, piece, listener->shape->head[head].setting))
+		return false;
+	encoder_reset(listener->encoder);
+	encoder_run(listener->encoder, 0, count, listener->tokens + first, listener->hidden);
+	model_sequence_logits(listener->model, head, listener->hidden, count, listener->scratch, listener->logits);
+	model_probabilities(listener->model, head, listener->logits, probability);
+	return true;
+}
+
+size_t listener_passages(const struct piece *piece, int passage)
+{
+	size_t length = (size_t)passage, full = piece->count / length, rest = piece->count % length;
+	return full + ((full == 0 && rest > 0) || 2 * rest >= length);
+}
+
+int listener_passage_length(const struct piece *piece, int passage, size_t index)
+{
+	size_t left = piece->count - index * (size_t)passage;
+	return left < (size_t)passage ? (int)left : passage;
+}
+
+void listener_pool(const float *passages, size_t count, int classes, float *probability)
+{
+	double logarithm[CLASSES_MAX] = {0}, best = -INFINITY, sum = 0;
+	for (int c = 0; c < classes; c++) {
+		for (size_t i = 0; i < count; i++)
+			logarithm[c] += log(fmax((double)passages[i * (size_t)classes + (size_t)c], 1e-30)) / (double)count;
+		best = fmax(best, logarithm[c]);
+	}
+	for (int c = 0; c < classes; c++)
+		sum += exp(logarithm[c] - best);
+	for (int c = 0; c < classes; c++)
+		probability[c] = (float)(exp(logarithm[c] - best) / sum);
+}
