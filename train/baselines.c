@@ -8,20 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PITCHES 128
 #define RECENT 8
 #define NEAR 16
 #define FIRST_VELOCITY 64
 
 void baseline_skyline(const struct piece *piece, int8_t *class)
 {
+	int64_t until[PITCHES] = {0}; /* position at which the last note of a pitch ends */
 	for (size_t first = 0, end; first < piece->count; first = end) {
-		size_t highest = first;
-		for (end = first; end < piece->count && piece->notes[end].position == piece->notes[first].position; end++) {
-			class[end] = MELODY_ACCOMPANIMENT;
-			if (piece->notes[end].pitch > piece->notes[highest].pitch)
-				highest = end;
+		int64_t now = piece->notes[first].position;
+		int highest = 0;
+		for (int pitch = 0; pitch < PITCHES; pitch++)
+			if (until[pitch] > now)
+				highest = pitch;
+		for (end = first; end < piece->count && piece->notes[end].position == now; end++)
+			if (piece->notes[end].pitch > highest)
+				highest = piece->notes[end].pitch;
+		for (size_t i = first; i < end; i++) {
+			const struct piece_note *note = &piece->notes[i];
+			class[i] = note->pitch == highest ? MELODY_MELODY : MELODY_ACCOMPANIMENT;
+			if (now + note->duration_positions > until[note->pitch])
+				until[note->pitch] = now + note->duration_positions;
 		}
-		class[highest] = MELODY_MELODY;
 	}
 }
 

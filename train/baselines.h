@@ -21,8 +21,8 @@ struct baseline {
 enum status baselines_compute(const struct task *task, const struct dataset *dataset, int set, const struct dataset *train,
 			      struct baseline baselines[BASELINES_MAX], int *count, struct error *error);
 
-/* Skyline: of the notes that begin together (at one grid position) the highest is melody unless a higher note of the line
- * still sounds; everything else is accompaniment. class[piece->count]. */
+/* Skyline: a note is melody when no higher note begins at its grid position or still sounds there, else accompaniment.
+ * class[piece->count]. */
 void baseline_skyline(const struct piece *piece, int8_t *class);
 
 /* Causal blend: the mean of (a) the mean velocity of the last 8 notes and (b) the velocity of the nearest pitch among the
