@@ -82,7 +82,7 @@ HEADERS := $(foreach m,$(MODULES),$(wildcard $(m)/*.h))
 
 all: $(BUILD)/midibertd $(BUILD)/midibert ## build the two programs (default)
 units: $(UNIT)
-tests: all units $(SUPPORT) ## build the programs, the unit tests and the helper programs of the tests
+tests: all units $(SUPPORT) $(BUILD)/demo.mid $(BUILD)/demo/listen ## build the programs, the unit tests and the helper programs of the tests
 
 # ---- Rules ---------------------------------------------------------------------------------------------------------------
 # A file whose time changes only when its text does: $(call stamp,FILE,TEXT).
