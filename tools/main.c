@@ -12,6 +12,7 @@
 
 static const struct tool tools[] = {
     {"tokenize", tool_tokenize, "write a MIDI file as Octuple tokens"},
+    {"finetune", tool_finetune, "train encoder and heads from labelled manifests"},
 };
 
 #define TOOLS (sizeof tools / sizeof *tools)

@@ -1,0 +1,62 @@
+/* AdamW. One thread; no state but the arrays handed in. */
+#include "train/optimiser.h"
+
+#include "model/vector.h"
+
+#include <math.h>
+
+double optimiser_rate(const struct optimiser_options *options, uint64_t step)
+{
+	if (step < options->warmup)
+		return options->rate * (double)(step + 1) / (double)options->warmup;
+	if (step >= options->steps)
+		return 0;
+	double part = (double)(step - options->warmup) / (double)(options->steps - options->warmup);
+	return options->rate * 0.5 * (1 + cos(3.14159265358979 * part));
+}
+
+double optimiser_norm(const struct parameters *parameters, const float *gradient)
+{
+	double sum = 0;
+	for (size_t i = 0; i < parameters->elements; i++)
+		sum += (double)gradient[i] * (double)gradient[i];
+	return sqrt(sum);
+}
+
+struct coefficients {
+	float clip, beta1, beta2, correct1, correct2, epsilon, rate, decay;
+};
+
+VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values, float *first,
+				float *second);
+VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values, float *first,
+				float *second)
+{
+	for (size_t i = 0; i < count; i++) {
+		float g = gradient[i] * c->clip;
+		first[i] = c->beta1 * first[i] + (1 - c->beta1) * g;
+		second[i] = c->beta2 * second[i] + (1 - c->beta2) * g * g;
+		float move = first[i] * c->correct1 / (sqrtf(second[i] * c->correct2) + c->epsilon);
+		values[i] -= c->rate * (move + c->decay * values[i]);
+	}
+}
+
+void optimiser_step(const struct optimiser_options *o, const struct parameters *parameters, uint64_t step, double norm,
+		    const float *gradient, float *values, float *first, float *second)
+{
+	struct coefficients c = {
+		.clip = (float)(norm > o->clip ? o->clip / norm : 1),
+		.beta1 = (float)o->beta1,
+		.beta2 = (float)o->beta2,
+		.correct1 = (float)(1 / (1 - pow(o->beta1, (double)(step + 1)))),
+		.correct2 = (float)(1 / (1 - pow(o->beta2, (double)(step + 1)))),
+		.epsilon = (float)o->epsilon,
+		.rate = (float)optimiser_rate(o, step),
+	};
+	for (size_t p = 0; p < parameters->count; p++) {
+		const struct parameter *entry = &parameters->table[p];
+		size_t at = entry->offset;
+		c.decay = entry->decays ? (float)o->decay : 0;
+		adamw_update(&c, entry->elements, gradient + at, values + at, first + at, second + at);
+	}
+}

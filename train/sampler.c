@@ -1,0 +1,338 @@
+/* From pieces to training sequences. Drawing is pure: seed, step and index decide everything. */
+#include "train/sampler.h"
+
+#include "base/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DISORDER_US 50000
+#define SEGMENT_NOTES 64 /* longest run of notes between two right edges of a live sequence */
+#define FIXED_BPM 120.0
+#define TRANSPOSE 11
+
+/* Pieces a head learns from, drawn by weight. */
+struct pool {
+	size_t *piece;
+	double *sum; /* running sum of weights */
+	size_t count;
+};
+
+struct sampler {
+	const struct model_shape *shape;
+	const struct dataset *dataset;
+	const struct corpus *corpora;
+	struct sampler_options options;
+	struct pool pool[HEADS_MAX];
+	int lookahead;
+};
+
+int sampler_label(const struct model_shape *shape, int head, const char *label)
+{
+	for (int c = 0; label && c < shape->head[head].classes; c++)
+		if (strcmp(shape->head[head].label[c], label) == 0)
+			return c;
+	return LABEL_NONE;
+}
+
+static bool is_melody(const struct head_spec *head)
+{
+	return head->level == HEAD_NOTE && head->setting == SETTING_PLAYED;
+}
+
+static bool teaches(const struct sampler *sampler, const struct piece *piece, int head)
+{
+	const struct head_spec *spec = &sampler->shape->head[head];
+	if (!sampler->corpora[piece->set].head[head] || piece->count == 0)
+		return false;
+	if (spec->level == HEAD_SEQUENCE)
+		return sampler_label(sampler->shape, head, piece->label) != LABEL_NONE;
+	for (size_t i = 0; is_melody(spec) && i < piece->count; i++)
+		if (piece->notes[i].melody != MELODY_NONE)
+			return true;
+	return !is_melody(spec);
+}
+
+enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora, int count,
+			const struct sampler_options *options, struct sampler **result, struct error *error)
+{
+	(void)count;
+	*result = NULL;
+	struct sampler *sampler = calloc(1, sizeof *sampler);
+	if (!sampler)
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for the sampler");
+	sampler->shape = shape;
+	sampler->dataset = dataset;
+	sampler->corpora = corpora;
+	sampler->options = *options;
+	sampler->lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
+	for (int h = 0; h < shape->heads; h++) {
+		struct pool *pool = &sampler->pool[h];
+		pool->piece = calloc(dataset->count + 1, sizeof *pool->piece);
+		pool->sum = calloc(dataset->count + 1, sizeof *pool->sum);
+		if (!pool->piece || !pool->sum) {
+			sampler_free(sampler);
+			return status_fail(error, STATUS_NO_MEMORY, "no memory for the sampler");
+		}
+		double sum = 0;
+		for (size_t i = 0; i < dataset->count; i++) {
+			if (!teaches(sampler, &dataset->pieces[i], h))
+				continue;
+			/* every note of a note head counts the same; every piece of a sequence head does */
+			sum += shape->head[h].level == HEAD_NOTE ? (double)dataset->pieces[i].count : 1;
+			pool->piece[pool->count] = i;
+			pool->sum[pool->count++] = sum;
+		}
+		if (pool->count == 0 && options->mix[h] > 0) {
+			status_fail(error, STATUS_BAD_DATA, "no piece of any manifest has a label for head %s",
+				    shape->head[h].name);
+			sampler_free(sampler);
+			return STATUS_BAD_DATA;
+		}
+	}
+	*result = sampler;
+	return STATUS_OK;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+	if (!sampler)
+		return;
+	for (int h = 0; h < HEADS_MAX; h++) {
+		free(sampler->pool[h].piece);
+		free(sampler->pool[h].sum);
+	}
+	free(sampler);
+}
+
+bool sample_new(struct sample *sample, int rows)
+{
+	memset(sample, 0, sizeof *sample);
+	size_t count = (size_t)rows;
+	sample->tokens = calloc(count, sizeof *sample->tokens);
+	sample->limit = calloc(count, sizeof *sample->limit);
+	sample->edge = calloc(count, sizeof *sample->edge);
+	sample->notes = calloc(count, sizeof *sample->notes);
+	sample->order = calloc(count, sizeof *sample->order);
+	sample->when_us = calloc(count, sizeof *sample->when_us);
+	bool ok = sample->tokens && sample->limit && sample->edge && sample->notes && sample->order && sample->when_us;
+	for (int h = 0; h < HEADS_MAX; h++)
+		ok = (sample->note_label[h] = calloc(count, sizeof **sample->note_label)) && ok;
+	if (!ok)
+		sample_free(sample);
+	return ok;
+}
+
+void sample_free(struct sample *sample)
+{
+	free(sample->tokens);
+	free(sample->limit);
+	free(sample->edge);
+	free(sample->notes);
+	free(sample->order);
+	free(sample->when_us);
+	for (int h = 0; h < HEADS_MAX; h++)
+		free(sample->note_label[h]);
+	memset(sample, 0, sizeof *sample);
+}
+
+static const struct piece *draw_piece(const struct sampler *sampler, int head, struct random *random)
+{
+	const struct pool *pool = &sampler->pool[head];
+	double target = random_uniform(random) * pool->sum[pool->count - 1];
+	size_t low = 0, high = pool->count - 1;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (pool->sum[middle] > target)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return &sampler->dataset->pieces[pool->piece[low]];
+}
+
+/* Copies the notes in order of (possibly disturbed) arrival: an insertion sort, for the order is nearly right. */
+static void arrange(const struct piece *piece, size_t first, int count, bool disorder, struct random *random, struct sample *sample)
+{
+	const struct piece_note *notes = piece->notes + first;
+	for (int i = 0; i < count; i++) {
+		int64_t when = notes[i].onset_us + (disorder ? random_integer(random, 0, DISORDER_US) : 0);
+		int at = i;
+		for (; disorder && at > 0 && sample->when_us[at - 1] > when; at--) {
+			sample->when_us[at] = sample->when_us[at - 1];
+			sample->order[at] = sample->order[at - 1];
+		}
+		sample->when_us[at] = when;
+		sample->order[at] = i;
+	}
+	for (int i = 0; i < count; i++)
+		sample->notes[i] = notes[sample->order[i]];
+}
+
+/* Lays the notes on a fixed grid of 120 bpm in 4/4, as a source without a beat does. */
+static void regrid(int count, int64_t phase_us, struct sample *sample)
+{
+	const double per_us = FIXED_BPM * OCTUPLE_GRID / 60e6;
+	for (int i = 0; i < count; i++) {
+		struct piece_note *note = &sample->notes[i];
+		int64_t start = (int64_t)((double)(note->onset_us + phase_us) * per_us + 0.5);
+		int64_t end = (int64_t)((double)(note->end_us + phase_us) * per_us + 0.5);
+		int64_t bar = octuple_bar_length(4, 4);
+		note->place.bar = start / bar;
+		note->place.position = (uint8_t)(start % bar);
+		note->place.time_signature = octuple_signature_id(4, 4);
+		note->place.tempo = octuple_tempo_id(FIXED_BPM);
+		note->position = start;
+		note->duration_positions = (int32_t)(end - start);
+	}
+}
+
+/* Right edges: rows of a segment do not see past its last note; without cuts only the look-ahead and the end bound them. */
+static void set_limits(const struct sampler *sampler, int count, bool cut, struct random *random, struct sample *sample)
+{
+	int last = -1;
+	for (int i = 0; i < count; i++) {
+		if (i > last)
+			last = cut ? i + (int)random_integer(random, 0, SEGMENT_NOTES - 1) : count - 1;
+		if (last > count - 1)
+			last = count - 1;
+		sample->edge[i] = last;
+		sample->limit[i] = i + sampler->lookahead < last ? i + sampler->lookahead : last;
+	}
+}
+
+/* Whether a stream knows note i's release: it came before the h-th later note did, or before the edge of the segment. */
+static bool known_duration(const struct sampler *sampler, const struct sample *sample, int i)
+{
+	int by = i + sampler->shape->freeze < sample->edge[i] ? i + sampler->shape->freeze : sample->edge[i];
+	return sample->notes[i].end_us <= sample->notes[by].onset_us && by > i;
+}
+
+static void label_notes(const struct sampler *sampler, const struct piece *piece, int head, int count, struct sample *sample)
+{
+	struct sequence *sequence = &sample->sequence;
+	const struct model_shape *shape = sampler->shape;
+	for (int h = 0; h < shape->heads; h++) {
+		const struct head_spec *spec = &shape->head[h];
+		sequence->note_label[h] = NULL;
+		sequence->sequence_label[h] = LABEL_NONE;
+		if (spec->setting != shape->head[head].setting || !sampler->corpora[piece->set].head[h])
+			continue;
+		if (spec->level == HEAD_SEQUENCE) {
+			sequence->sequence_label[h] = sampler_label(shape, h, piece->label);
+			continue;
+		}
+		for (int i = 0; i < count; i++)
+			sample->note_label[h][i] = is_melody(spec) ? sample->notes[i].melody
+								 : (int8_t)octuple_velocity_id(sample->notes[i].velocity);
+		sequence->note_label[h] = sample->note_label[h];
+	}
+}
+
+/* Weight of each asked head: its loss is a mean over the labelled notes of the sequence, over the batch. */
+static void weigh(const struct sampler *sampler, int count, struct sample *sample)
+{
+	struct sequence *sequence = &sample->sequence;
+	for (int h = 0; h < sampler->shape->heads; h++) {
+		int labelled = 1;
+		if (sequence->note_label[h]) {
+			labelled = 0;
+			for (int i = 0; i < count; i++)
+				labelled += sequence->note_label[h][i] != LABEL_NONE;
+		}
+		sequence->weight[h] = labelled ? sampler->options.weight[h] / (float)(labelled * sampler->options.batch) : 0;
+	}
+}
+
+static int transposition(const struct sample *sample, int count, struct random *random)
+{
+	int low = 127, high = 0;
+	for (int i = 0; i < count; i++) {
+		low = sample->notes[i].pitch < low ? sample->notes[i].pitch : low;
+		high = sample->notes[i].pitch > high ? sample->notes[i].pitch : high;
+	}
+	return (int)random_integer(random, low < TRANSPOSE ? -low : -TRANSPOSE, 127 - high < TRANSPOSE ? 127 - high : TRANSPOSE);
+}
+
+static int draw_head(const struct sampler *sampler, struct random *random)
+{
+	double sum = 0;
+	int head = 0;
+	for (int h = 0; h < sampler->shape->heads; h++)
+		sum += (double)sampler->options.mix[h];
+	double target = random_uniform(random) * sum;
+	for (int h = 0; h < sampler->shape->heads; h++) {
+		if (sampler->options.mix[h] <= 0)
+			continue;
+		head = h;
+		target -= (double)sampler->options.mix[h];
+		if (target < 0)
+			break;
+	}
+	return head;
+}
+
+/* Hides whole notes: all eight attributes MASK, and no label asked of them. */
+static void hide_notes(const struct sampler *sampler, int count, double rate, struct random *random, struct sample *sample)
+{
+	for (int i = 0; i < count; i++) {
+		if (random_uniform(random) >= rate)
+			continue;
+		for (int a = 0; a < ATTRIBUTES; a++)
+			sample->tokens[i].id[a] = token_special((enum attribute)a, SPECIAL_MASK);
+		for (int h = 0; h < sampler->shape->heads; h++)
+			sample->note_label[h][i] = LABEL_NONE;
+	}
+}
+
+void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struct sample *sample)
+{
+	const struct sampler_options *o = &sampler->options;
+	struct random random = {random_hash(o->seed, step * 4096 + (uint64_t)index), 0};
+	int head = draw_head(sampler, &random);
+	const struct piece *piece = draw_piece(sampler, head, &random);
+	int count = (int)random_integer(&random, o->rows / 2, o->rows);
+	if ((size_t)count > piece->count)
+		count = (int)piece->count;
+	size_t first = (size_t)random_integer(&random, 0, (int64_t)piece->count - count);
+	bool live = random_uniform(&random) < (double)o->live;
+	arrange(piece, first, count, random_uniform(&random) < (double)o->disorder, &random, sample);
+	if (random_uniform(&random) < (double)o->regrid)
+		regrid(count, random_integer(&random, 0, 2000000), sample);
+	set_limits(sampler, count, live, &random, sample);
+	label_notes(sampler, piece, head, count, sample);
+	int shift = o->transpose ? transposition(sample, count, &random) : 0;
+	int bar_offset = (int)random_integer(&random, 0, TOKEN_BARS - 1);
+	bool hidden = sampler->shape->head[head].setting == SETTING_HIDDEN;
+	for (int i = 0; i < count; i++) {
+		const struct piece_note *note = &sample->notes[i];
+		int64_t duration = !live || known_duration(sampler, sample, i) ? note->duration_positions : -1;
+		sample->tokens[i] = octuple_token(&note->place, note->pitch + shift, duration, hidden ? -1 : note->velocity, bar_offset);
+	}
+	hide_notes(sampler, count, random_uniform(&random) * 2 * (double)o->mask, &random, sample);
+	weigh(sampler, count, sample);
+	sample->sequence.length = count;
+	sample->sequence.tokens = sample->tokens;
+	sample->sequence.limit = sample->limit;
+	sample->sequence.key = (uint32_t)random_next(&random);
+}
+
+void sampler_plain(const struct sampler *sampler, const struct piece *piece, size_t first, int count, int head,
+		   struct sample *sample)
+{
+	struct random unused = {0, 0};
+	arrange(piece, first, count, false, &unused, sample);
+	set_limits(sampler, count, false, &unused, sample);
+	label_notes(sampler, piece, head, count, sample);
+	bool hidden = sampler->shape->head[head].setting == SETTING_HIDDEN;
+	for (int i = 0; i < count; i++) {
+		const struct piece_note *note = &sample->notes[i];
+		sample->tokens[i] =
+			octuple_token(&note->place, note->pitch, note->duration_positions, hidden ? -1 : note->velocity, 0);
+	}
+	weigh(sampler, count, sample);
+	sample->sequence.length = count;
+	sample->sequence.tokens = sample->tokens;
+	sample->sequence.limit = sample->limit;
+	sample->sequence.key = 0;
+}

@@ -1,0 +1,63 @@
+/* From pieces to training sequences: which piece, which notes, which of their labels, and what the live path would have
+ * known of them (docs/MODEL.md, training). A sequence depends on seed, step and index alone, so any thread may draw any of
+ * them and a resumed run sees the same ones. */
+#ifndef MIDIBERTD_TRAIN_SAMPLER_H
+#define MIDIBERTD_TRAIN_SAMPLER_H
+
+#include "model/shape.h"
+#include "train/dataset.h"
+#include "train/network.h"
+
+#define CORPORA_MAX 16
+
+/* A manifest and the heads that learn from it. */
+struct corpus {
+	const char *path;
+	bool head[HEADS_MAX]; /* by index in the shape */
+};
+
+struct sampler_options {
+	uint64_t seed;
+	int rows;            /* longest sequence; the shortest is half of it (or the piece) */
+	int batch;           /* sequences a step */
+	float mix[HEADS_MAX]; /* share of sequences drawn for each head, any scale */
+	float weight[HEADS_MAX]; /* of each head's loss */
+	float mask;          /* mean share of notes hidden entirely (mask fine-tuning, section 4 of the paper) */
+	float live;          /* share of sequences as a stream knows them: cut at right edges, late durations masked */
+	float regrid;        /* share of sequences laid on a 120 bpm grid that ignores their beat */
+	float disorder;      /* share of sequences with notes within 50 ms permuted */
+	bool transpose;      /* by -11..11 */
+};
+
+struct sampler;
+
+/* Set-up thread. dataset->pieces[].set indexes corpora. The dataset is borrowed. */
+enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora, int count,
+			const struct sampler_options *options, struct sampler **sampler, struct error *error);
+void sampler_free(struct sampler *sampler); /* NULL is allowed */
+
+/* Room for one sequence; one per thread. */
+struct sample {
+	struct sequence sequence; /* points into the arrays below */
+	struct token *tokens;
+	int *limit;
+	int *edge; /* last note of the segment each note is in */
+	int8_t *note_label[HEADS_MAX];
+	struct piece_note *notes; /* in the order in which they "arrive" */
+	int *order;
+	int64_t *when_us;
+};
+bool sample_new(struct sample *sample, int rows);
+void sample_free(struct sample *sample);
+
+/* Training threads. */
+void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struct sample *sample);
+
+/* One piece, notes first.., as it is: nothing hidden but what the head's setting hides, nothing cut. For validation. */
+void sampler_plain(const struct sampler *sampler, const struct piece *piece, size_t first, int count, int head,
+		   struct sample *sample);
+
+/* Class of a piece's label in a sequence head, or LABEL_NONE. */
+int sampler_label(const struct model_shape *shape, int head, const char *label);
+
+#endif

@@ -1,0 +1,51 @@
+/* The training loop: batches over threads, optimiser, validation, checkpoints. The result depends on the options and the
+ * seed alone, not on the number of threads or on interruptions. */
+#ifndef MIDIBERTD_TRAIN_TRAINER_H
+#define MIDIBERTD_TRAIN_TRAINER_H
+
+#include "train/optimiser.h"
+#include "train/sampler.h"
+
+struct trainer_options {
+	struct sampler_options sampler;
+	struct optimiser_options optimiser;
+	struct network_options network;
+	int shards;  /* parts of a batch with a gradient of their own: what threads can work on; decides the order of sums */
+	int threads; /* at most shards */
+	const char *checkpoint; /* file that keeps the state; written every checkpoint_s seconds and at the end */
+	int checkpoint_s;
+	int validate_steps;     /* validate every so many steps */
+	size_t validate_notes;  /* at most so many notes a head */
+};
+
+/* What a validation found, per head. */
+struct validation {
+	struct score score;
+};
+
+struct trainer_progress {
+	uint64_t step, steps;
+	double notes_per_s, left_s; /* rate of this run; time left at that rate */
+	double rate, norm;
+	struct score score; /* since the last report */
+	const struct validation *validation; /* NULL but after a validation */
+};
+
+struct trainer;
+
+/* values[parameters->elements] hold the start and are trained in place. Everything is borrowed. valid may be empty. */
+enum status trainer_new(const struct model_shape *shape, const struct parameters *parameters, float *values,
+			const struct dataset *train, const struct corpus *train_corpora, int train_count,
+			const struct dataset *valid, const struct corpus *valid_corpora, int valid_count,
+			const struct trainer_options *options, struct trainer **trainer, struct error *error);
+void trainer_free(struct trainer *trainer); /* NULL is allowed */
+
+/* Continues from the checkpoint. Refused when it was made with other options. */
+enum status trainer_resume(struct trainer *trainer, struct error *error);
+
+/* Trains to the last step. report is called every few seconds and after validations; stop is asked every step.
+ * STATUS_INTERRUPTED: stopped, the checkpoint holds the last finished step. */
+enum status trainer_run(struct trainer *trainer, void (*report)(void *context, const struct trainer_progress *progress),
+			bool (*stop)(void *context), void *context, struct error *error);
+
+#endif
