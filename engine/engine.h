@@ -16,6 +16,11 @@
 
 #define ENGINE_SEQUENCE_NOTES 16 /* style and emotion are not judged on fewer */
 
+/* What the daemon and the offline tool do unless told. */
+#define ENGINE_DECIDE_MS 150
+#define ENGINE_FINAL_AFTER_MS 2000
+#define ENGINE_STYLE_EVERY_MS 1000
+
 struct engine_options {
 	int window;		/* notes that a label looks back on; 0: the model's span */
 	int64_t decide_us;	/* melody/on: at the latest so long after the onset */
