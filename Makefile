@@ -188,6 +188,9 @@ bench: all $(BENCH) ## measure: products, notes and training, then note-on at a 
 readme: ## write the numbers of the weights' card into README.md
 	@scripts/readme-numbers.sh
 
+manual: $(BUILD)/midibert ## write docs/midibert.1 from the commands' own --help
+	scripts/manual.sh $(BUILD)/midibert >docs/midibert.1
+
 # ---- Installation --------------------------------------------------------------------------------------------------------
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/midibert
@@ -218,6 +221,6 @@ help: ## this list
 -include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d)
 FORCE:
 .PHONY: all units tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
-	demo bench readme install uninstall clean help FORCE
+	demo bench readme manual install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
