@@ -12,14 +12,15 @@ static int set_option(int fd, int option, int value)
 	return setsockopt(fd, SOL_SOCKET, option, &value, sizeof value);
 }
 
-/* Binds beside `owner`, which holds the address alone at all other times, so that no second daemon can take the port. */
+/* Binds beside `owner`. Sockets of receivers always share the address; the owner does so only here, and at all other times
+ * keeps a second daemon, or a thief, from it. */
 static int bind_beside(int fd, const struct endpoint *local, int owner)
 {
 	if (set_option(owner, SO_REUSEADDR, 1) != 0 || set_option(fd, SO_REUSEADDR, 1) != 0)
 		return -1;
 	int result = bind(fd, (const struct sockaddr *)&local->address, local->size);
 	int saved = errno;
-	if (set_option(owner, SO_REUSEADDR, 0) != 0 || set_option(fd, SO_REUSEADDR, 0) != 0)
+	if (set_option(owner, SO_REUSEADDR, 0) != 0)
 		return -1;
 	errno = saved;
 	return result;
