@@ -1,0 +1,375 @@
+/* midibert eval: one head of a model against the labels of a manifest, baselines beside it. Main thread. The figures are
+ * train/evaluate.c's; this reads arguments, finds the head and prints. */
+#define _POSIX_C_SOURCE 200809L
+#include "tools/tools.h"
+
+#include "model/locate.h"
+#include "tools/argument.h"
+#include "tools/json.h"
+#include "train/baselines.h"
+#include "train/evaluate.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const name = "eval";
+static const char *const setting_names[SETTINGS] = {[SETTING_PLAYED] = "played", [SETTING_HIDDEN] = "hidden"};
+
+struct request {
+	const char *task, *setting, *model;
+	const char **manifests, **train;
+	size_t manifest_count, train_count;
+	int window;
+	bool json;
+};
+
+/* Everything that is printed. */
+struct report {
+	const struct request *request;
+	const struct model *model;
+	const struct head_spec *head;
+	struct task task;
+	struct evaluation evaluation;
+	size_t skipped;
+	int window;
+	struct baseline baselines[BASELINES_MAX];
+	int baseline_count;
+};
+
+static void print_help(void)
+{
+	printf(
+	    "usage: midibert eval --task TASK --manifest FILE.tsv... [OPTION]...\n\n"
+	    "Runs a model over whole pieces and compares its answers with the labels of the files.\n\n"
+	    "  --task TASK      melody, velocity, style, emotion, or the name of a head\n"
+	    "  --manifest FILE  the files: path, or path<TAB>label, relative to the manifest; may be given again\n"
+	    "  --train FILE     fit baselines on these files instead of the evaluated ones; may be given again\n"
+	    "  --setting NAME   what a velocity head may see: hidden (default) or causal\n"
+	    "  --model FILE     weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
+	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span\n"
+	    "  --json           one JSON object instead of a table\n"
+	    "  --help           this text\n");
+}
+
+/* ---- the head ---- */
+
+static bool names_task(const struct head_spec *head, const char *task, const char *setting)
+{
+	char wanted[2 * HEAD_NAME_MAX];
+	size_t length = strlen(task);
+	if (strcmp(task, "velocity") == 0) {
+		snprintf(wanted, sizeof wanted, "velocity_%.30s", setting ? setting : "hidden");
+		return strcmp(head->name, wanted) == 0;
+	}
+	if (setting && strcmp(setting, setting_names[head->setting]) != 0)
+		return false;
+	/* style is asked of style_pianist8, too, and by its labels it is decided which one is meant */
+	return strncmp(head->name, task, length) == 0 && (head->name[length] == '\0' || head->name[length] == '_');
+}
+
+static size_t known_labels(const struct head_spec *head, const struct dataset *dataset)
+{
+	struct task task;
+	size_t known = 0;
+	if (task_of_head(head, &task, NULL) != STATUS_OK)
+		return 0;
+	for (size_t i = 0; i < dataset->count; i++)
+		known += task_has_truth(&task, &dataset->pieces[i]);
+	return known;
+}
+
+static enum status find_head(const struct request *request, const struct model *model, const struct dataset *dataset,
+			     int *head, struct error *error)
+{
+	const struct model_shape *shape = model_shape(model);
+	char there[HEADS_MAX * (HEAD_NAME_MAX + 16)] = "";
+	size_t best = 0, length = 0;
+	*head = -1;
+	for (int i = 0; i < shape->heads; i++) {
+		const struct head_spec *spec = &shape->head[i];
+		length += (size_t)snprintf(there + length, sizeof there - length, "%s%s (%s)", i ? ", " : "", spec->name,
+					   setting_names[spec->setting]);
+		if (!names_task(spec, request->task, request->setting))
+			continue;
+		size_t known = known_labels(spec, dataset);
+		if (*head < 0 || known > best) {
+			*head = i;
+			best = known;
+		}
+	}
+	if (*head >= 0)
+		return STATUS_OK;
+	return status_fail(error, STATUS_NOT_FOUND, "%.150s has no head for task %.40s%s%.20s; its heads: %.200s",
+			   model_path(model), request->task, request->setting ? " in setting " : "",
+			   request->setting ? request->setting : "", shape->heads ? there : "none");
+}
+
+static size_t count_label(const struct dataset *dataset, const char *label, size_t end)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < end; i++) {
+		const char *other = dataset->pieces[i].label;
+		count += label && other ? strcmp(label, other) == 0 : label == other;
+	}
+	return count;
+}
+
+/* Says once for each label that the head does not know how many files carry it. */
+static void name_unknown_labels(const struct task *task, const struct dataset *dataset)
+{
+	for (size_t i = 0; i < dataset->count; i++) {
+		const char *label = dataset->pieces[i].label;
+		if (task_piece_class(task, &dataset->pieces[i]) != TASK_NO_CLASS || count_label(dataset, label, i) > 0)
+			continue;
+		fprintf(stderr, "midibert %s: label %s is not one of the head's: %zu files skipped\n", name,
+			label ? label : "(none)", count_label(dataset, label, dataset->count));
+	}
+}
+
+/* ---- output ---- */
+
+static void json_figures(struct json *json, const struct metrics *metrics)
+{
+	json_real(json, "accuracy", metrics->accuracy);
+	json_real(json, "macro_f1", metrics->macro_f1);
+	json_open(json, "interval", '[');
+	json_real(json, NULL, metrics->interval[0]);
+	json_real(json, NULL, metrics->interval[1]);
+	json_close(json, ']');
+}
+
+static void json_level(struct json *json, const char *key, const struct metrics *metrics)
+{
+	json_open(json, key, '{');
+	json_integer(json, "count", (long long)metrics->count);
+	json_figures(json, metrics);
+	json_close(json, '}');
+}
+
+static void json_baselines(struct json *json, const struct report *report)
+{
+	json_open(json, "baselines", '{');
+	for (int i = 0; i < report->baseline_count; i++) {
+		const struct baseline *baseline = &report->baselines[i];
+		json_open(json, baseline->name, '{');
+		json_real(json, "accuracy", baseline->metrics.accuracy);
+		json_real(json, "macro_f1", baseline->metrics.macro_f1);
+		if (report->task.kind == TASK_VELOCITY && !baseline->fitted)
+			json_real(json, "mae", baseline->metrics.mae);
+		if (baseline->fitted)
+			json_text(json, "fitted_on", baseline->fitted);
+		json_close(json, '}');
+	}
+	json_close(json, '}');
+}
+
+static void print_json(const struct report *report)
+{
+	const struct evaluation *evaluation = &report->evaluation;
+	const struct metrics *metrics = &evaluation->metrics;
+	struct json json;
+	json_start(&json, stdout);
+	json_text(&json, "task", report->request->task);
+	json_text(&json, "setting",
+		  report->task.kind == TASK_VELOCITY ? report->head->name + strlen("velocity_")
+						     : setting_names[report->head->setting]);
+	json_text(&json, "grid", "file");
+	json_text(&json, "head", report->head->name);
+	json_text(&json, "model", model_path(report->model));
+	json_text(&json, "model_sha256", model_sha256(report->model));
+	json_integer(&json, "window_notes", report->window);
+	json_integer(&json, "files", (long long)evaluation->files);
+	json_integer(&json, "count", (long long)metrics->count);
+	json_integer(&json, "skipped", (long long)report->skipped);
+	json_figures(&json, metrics);
+	json_open(&json, "labels", '[');
+	for (int i = 0; i < report->task.classes; i++)
+		json_text(&json, NULL, report->task.label[i]);
+	json_close(&json, ']');
+	json_open(&json, "confusion", '[');
+	for (int i = 0; i < report->task.classes; i++) {
+		json_open(&json, NULL, '[');
+		for (int k = 0; k < report->task.classes; k++)
+			json_integer(&json, NULL, (long long)metrics->confusion[i][k]);
+		json_close(&json, ']');
+	}
+	json_close(&json, ']');
+	json_real(&json, "ece", metrics->ece);
+	json_baselines(&json, report);
+	if (report->task.kind == TASK_VELOCITY)
+		json_real(&json, "mae", metrics->mae);
+	if (report->task.kind == TASK_SEQUENCE) {
+		json_level(&json, "window", &evaluation->passages);
+		json_level(&json, "piece", metrics);
+	}
+	if (report->task.kind == TASK_MELODY) {
+		struct metrics_class melody = metrics_of_class(metrics, MELODY_MELODY);
+		json_real(&json, "precision", melody.precision);
+		json_real(&json, "recall", melody.recall);
+		json_real(&json, "f1", melody.f1);
+	}
+	json_finish(&json);
+}
+
+static void print_row(const char *what, const struct metrics *metrics, bool mae, const char *fitted)
+{
+	printf("%-20s %8.2f %9.2f   %5.2f-%-5.2f", what, 100 * metrics->accuracy, 100 * metrics->macro_f1,
+	       100 * metrics->interval[0], 100 * metrics->interval[1]);
+	if (mae)
+		printf(" %8.2f", metrics->mae);
+	printf("%s%s\n", fitted ? "   fitted on " : "",
+	       !fitted			      ? ""
+	       : strcmp(fitted, "train") == 0 ? "--train"
+					      : "the evaluated files");
+}
+
+static void print_confusion(const struct task *task, const struct metrics *metrics)
+{
+	printf("\n%-16s", "true \\ predicted");
+	for (int k = 0; k < task->classes; k++)
+		printf(" %10.10s", task->label[k]);
+	putchar('\n');
+	for (int i = 0; i < task->classes; i++) {
+		printf("%-16.16s", task->label[i]);
+		for (int k = 0; k < task->classes; k++)
+			printf(" %10llu", (unsigned long long)metrics->confusion[i][k]);
+		putchar('\n');
+	}
+}
+
+static void print_table(const struct report *report)
+{
+	const struct evaluation *evaluation = &report->evaluation;
+	bool velocity = report->task.kind == TASK_VELOCITY, sequence = report->task.kind == TASK_SEQUENCE;
+	printf("%s by head %s of %s, %s velocities, windows of %d notes\n%zu files, %zu %s, %zu files skipped\n\n",
+	       report->request->task, report->head->name, model_path(report->model), setting_names[report->head->setting],
+	       report->window, evaluation->files, evaluation->metrics.count, sequence ? "pieces" : "notes", report->skipped);
+	printf("%-20s %8s %9s   %-11s%s\n", "%", "accuracy", "macro-F1", "95 % of acc", velocity ? "      MAE" : "");
+	print_row(sequence ? "model, by piece" : "model", &evaluation->metrics, velocity, NULL);
+	if (sequence)
+		print_row("model, by window", &evaluation->passages, false, NULL);
+	for (int i = 0; i < report->baseline_count; i++)
+		print_row(report->baselines[i].name, &report->baselines[i].metrics, velocity && !report->baselines[i].fitted,
+			  report->baselines[i].fitted);
+	if (report->task.kind == TASK_MELODY) {
+		struct metrics_class melody = metrics_of_class(&evaluation->metrics, MELODY_MELODY);
+		printf("\nclass melody: precision %.2f, recall %.2f, F1 %.2f %%\n", 100 * melody.precision,
+		       100 * melody.recall, 100 * melody.f1);
+	}
+	printf("\nexpected calibration error %.2f %%\n", 100 * evaluation->metrics.ece);
+	print_confusion(&report->task, &evaluation->metrics);
+}
+
+/* ---- the command ---- */
+
+static enum status evaluate(struct report *report, const struct request *request, struct error *error)
+{
+	char path[PATH_MAX];
+	struct model *model = NULL;
+	struct dataset dataset = {0}, train = {0};
+	const struct evaluate_options options = {.window = request->window, .set = EVALUATE_ALL_SETS};
+	int head = -1;
+	enum status status = locate_model(request->model, path, sizeof path, error);
+	if (status == STATUS_OK)
+		status = model_load(path, &model, error);
+	if (status == STATUS_OK)
+		status = dataset_read(request->manifests, request->manifest_count, &dataset, error);
+	if (status == STATUS_OK && request->train_count > 0)
+		status = dataset_read(request->train, request->train_count, &train, error);
+	if (status == STATUS_OK)
+		status = find_head(request, model, &dataset, &head, error);
+	if (status == STATUS_OK)
+		status = task_of_head(&model_shape(model)->head[head], &report->task, error);
+	if (status == STATUS_OK) {
+		report->request = request;
+		report->model = model;
+		report->head = &model_shape(model)->head[head];
+		report->window = request->window ? request->window : model_shape(model)->span;
+		if (report->task.kind == TASK_SEQUENCE)
+			name_unknown_labels(&report->task, &dataset);
+		status = (report->task.kind == TASK_SEQUENCE ? evaluate_sequence_task : evaluate_note_task)(
+		    model, head, &dataset, &options, &report->evaluation, error);
+	}
+	if (status == STATUS_OK)
+		status = baselines_compute(&report->task, &dataset, EVALUATE_ALL_SETS, request->train_count ? &train : NULL,
+					   report->baselines, &report->baseline_count, error);
+	if (status == STATUS_OK) {
+		report->skipped = dataset.skipped + report->evaluation.skipped;
+		(request->json ? print_json : print_table)(report);
+	}
+	dataset_free(&train);
+	dataset_free(&dataset);
+	model_free(model);
+	return status;
+}
+
+static const struct option options[] = {{"task", required_argument, NULL, 't'},
+					{"manifest", required_argument, NULL, 'm'},
+					{"train", required_argument, NULL, 'f'},
+					{"setting", required_argument, NULL, 's'},
+					{"model", required_argument, NULL, 'w'},
+					{"window", required_argument, NULL, 'n'},
+					{"json", no_argument, NULL, 'j'},
+					{"help", no_argument, NULL, 'h'},
+					{0}};
+
+/* -1: help was asked for. */
+static int read_options(int argc, char **argv, struct request *request)
+{
+	int option;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		switch (option) {
+		case 't': request->task = optarg; break;
+		case 'm': request->manifests[request->manifest_count++] = optarg; break;
+		case 'f': request->train[request->train_count++] = optarg; break;
+		case 's': request->setting = optarg; break;
+		case 'w': request->model = optarg; break;
+		case 'j': request->json = true; break;
+		case 'h': return -1;
+		case 'n':
+			if (!argument_integer(optarg, 1, 1000000, &request->window))
+				return tool_usage(name, "--window %s is not a number of notes", optarg);
+			break;
+		case ':': return tool_usage(name, "%s wants a value", argv[optind - 1]);
+		default: return tool_usage(name, "unknown option %s", argv[optind - 1]);
+		}
+	}
+	while (optind < argc) /* --manifest A B */
+		request->manifests[request->manifest_count++] = argv[optind++];
+	if (!request->task || !*request->task)
+		return tool_usage(name, "which --task?");
+	if (request->manifest_count == 0)
+		return tool_usage(name, "which --manifest?");
+	if (request->setting && strcmp(request->setting, "hidden") != 0 && strcmp(request->setting, "causal") != 0 &&
+	    strcmp(request->setting, "played") != 0)
+		return tool_usage(name, "--setting %s is neither hidden nor causal", request->setting);
+	return TOOL_DONE;
+}
+
+int tool_eval(int argc, char **argv)
+{
+	struct request request = {.manifests = calloc((size_t)argc, sizeof(char *)),
+				  .train = calloc((size_t)argc, sizeof(char *))};
+	struct report *report = calloc(1, sizeof *report);
+	struct error error;
+	int status = TOOL_FAILED;
+	if (!request.manifests || !request.train || !report) {
+		status_fail(&error, STATUS_NO_MEMORY, "no memory");
+		tool_fail(name, &error);
+	} else if ((status = read_options(argc, argv, &request)) < 0) {
+		print_help();
+		status = tool_finish(name, TOOL_DONE);
+	} else if (status == TOOL_DONE) {
+		status = evaluate(report, &request, &error) == STATUS_OK ? TOOL_DONE : tool_fail(name, &error);
+		status = tool_finish(name, status);
+	}
+	free(report);
+	free(request.manifests);
+	free(request.train);
+	return status;
+}
