@@ -216,7 +216,10 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 		const struct head_spec *spec = &shape->head[h];
 		sequence->note_label[h] = NULL;
 		sequence->sequence_label[h] = LABEL_NONE;
-		if (spec->setting != shape->head[head].setting || !sampler->corpora[piece->set].head[h])
+		/* hidden velocities may teach every head: melody and style learn to do without. Played ones never teach a head
+		 * that is asked without. */
+		bool leaks = spec->setting == SETTING_HIDDEN && shape->head[head].setting != SETTING_HIDDEN;
+		if (leaks || !sampler->corpora[piece->set].head[h])
 			continue;
 		if (spec->level == HEAD_SEQUENCE) {
 			sequence->sequence_label[h] = sampler_label(shape, h, piece->label);
