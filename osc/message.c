@@ -126,28 +126,41 @@ size_t osc_message_wrap(void *datagram, size_t length, uint64_t ntp)
 	return length + OSC_BUNDLE_HEADER;
 }
 
-static const char *keep_argument(struct osc_received *received, char type, const lo_arg *argument)
+/* bytes: a lo_arg, but 8-byte ones may lie at any multiple of 4, where the union must not be touched. */
+static const char *keep_argument(struct osc_received *received, char type, const char *bytes)
 {
-	size_t index = received->count;
+	int32_t i;
+	int64_t h;
+	float f;
+	double number = 0;
 
-	received->number[index] = 0;
 	switch (type) {
-	case 'i': received->number[index] = argument->i; break;
-	case 'f': received->number[index] = (double)argument->f; break;
-	case 'h': received->number[index] = (double)argument->h; break;
-	case 'd': received->number[index] = argument->d; break;
+	case 'i':
+		memcpy(&i, bytes, sizeof i);
+		number = i;
+		break;
+	case 'h':
+		memcpy(&h, bytes, sizeof h);
+		number = (double)h;
+		break;
+	case 'f':
+		memcpy(&f, bytes, sizeof f);
+		number = (double)f;
+		break;
+	case 'd': memcpy(&number, bytes, sizeof number); break;
 	case 's':
 	case 'S':
 		if (received->texts < 2) {
-			size_t length = strlen(&argument->s);
+			size_t length = strlen(bytes);
 			if (length >= sizeof received->text[0])
 				return "a text of more than 255 bytes";
-			memcpy(received->text[received->texts++], &argument->s, length + 1);
+			memcpy(received->text[received->texts++], bytes, length + 1);
 		}
 		type = 's';
 		break;
 	default: break; /* kept as a type, so that it matches no form */
 	}
+	received->number[received->count] = number;
 	received->types[received->count++] = type;
 	return NULL;
 }
@@ -180,7 +193,7 @@ static const char *decode_message(const void *bytes, size_t size, struct osc_rec
 	else if (count > 0 && (!types || !arguments))
 		reason = "no memory";
 	for (int i = 0; i < count && !reason; i++)
-		reason = keep_argument(received, types[i], arguments[i]);
+		reason = keep_argument(received, types[i], (const char *)arguments[i]);
 	lo_message_free(message);
 	return reason;
 }
