@@ -8,10 +8,10 @@
 #include <stddef.h>
 
 struct manifest_entry {
-	char *path;          /* joined with the manifest's folder */
-	char *label;         /* or NULL */
+	char *path;	     /* joined with the manifest's folder */
+	char *label;	     /* or NULL */
 	const char *problem; /* why the line cannot be used, or NULL; then path and label are NULL */
-	size_t line;         /* from 1 */
+	size_t line;	     /* from 1 */
 };
 
 struct manifest {
