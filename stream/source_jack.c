@@ -20,20 +20,21 @@
 
 #define RETRY_US 2000000      /* between two tries to reach a server */
 #define TICK_US 1000000       /* the helper's round: clock offset, cycle count, ports */
-#define STILL_TICKS_MAX 3     /* rounds without a cycle: the server hangs */
+#define STILL_TICKS_MAX 2     /* rounds without a cycle: the server hangs */
 #define FIRST_TRY_US 3000000  /* how long opening waits for the first try */
 #define CLOSE_CLIENT_US 500000
 #define CLOSE_US 800000
 #define BUSY_SPIN_US 100
 #define BUSY_SPINS_MAX 1000
 #define PORT_NAME_MAX 512
+#define APPEARED_MAX 1024
 #define HAND_PORT "midi_in"
 
 /* An input as the helper sees it. */
 struct lane {
 	char name[PORT_NAME_MAX]; /* full name of the port we listen to; empty: unused; HAND_PORT: whatever is there */
 	bool here;                /* connected */
-	bool left_alone;          /* somebody disconnected it by hand */
+	bool left_alone;          /* somebody disconnected it by hand; so until a port of that name appears anew */
 };
 
 /* One life of a JACK client. May outlive its owner when jack_client_close hangs, so that libjack's threads touch the owner
@@ -52,6 +53,7 @@ struct connection {
 	_Atomic uint32_t cycles;
 	_Atomic uint64_t xruns;
 	_Atomic bool lost; /* the server has gone */
+	struct ring *appeared; /* of jack_port_id_t: from libjack's notifications to the helper */
 	uint32_t presence_seen[INPUTS_MAX]; /* process thread */
 	struct lane lanes[INPUTS_MAX];      /* helper */
 	int closed;                         /* wake.h: the closing thread is through */
@@ -182,8 +184,10 @@ static void on_shutdown(void *context)
 
 static void on_port(jack_port_id_t port, int registered, void *context)
 {
-	(void)port, (void)registered;
-	wake_post(((struct connection *)context)->wake);
+	struct connection *connection = context;
+	if (registered)
+		ring_push(connection->appeared, &port);
+	wake_post(connection->wake);
 }
 
 static void on_connect(jack_port_id_t from, jack_port_id_t to, int connected, void *context)
@@ -268,6 +272,19 @@ static bool has_name(const char *const *names, const char *name)
 	return false;
 }
 
+/* A port that appears is a new one, even if it was disconnected by hand, or vanished unseen, when it was there before. */
+static void welcome_ports(struct connection *connection)
+{
+	jack_port_id_t id;
+	while (ring_pop(connection->appeared, &id)) {
+		const jack_port_t *port = jack_port_by_id(connection->client, id);
+		const char *name = port ? jack_port_name(port) : NULL;
+		for (int i = 0; name && i < INPUTS_MAX; i++)
+			if (strcmp(connection->lanes[i].name, name) == 0)
+				connection->lanes[i].left_alone = false;
+	}
+}
+
 /* Makes inputs agree with the ports that are there. Looks at the whole state, so that no notification can be missed. */
 static void scan_ports(struct source_jack *jack, struct connection *connection)
 {
@@ -284,6 +301,7 @@ static void scan_ports(struct source_jack *jack, struct connection *connection)
 		lane->left_alone = exists && !connected && (lane->here || lane->left_alone);
 		set_present(connection, i, connected);
 	}
+	welcome_ports(connection); /* after the look at what is connected: it undoes what that took for a hand */
 	bool by_hand = jack_port_connected(connection->hand_port) > 0;
 	int hand = by_hand ? lane_of(jack, connection, HAND_PORT) : -1;
 	for (int i = 0; i < INPUTS_MAX; i++)
@@ -301,6 +319,7 @@ static void free_connection(struct connection *connection)
 {
 	close(connection->wake);
 	close(connection->closed);
+	ring_free(connection->appeared);
 	free(connection);
 }
 
@@ -338,9 +357,10 @@ static struct connection *open_connection(struct source_jack *jack)
 	connection->owner = jack;
 	connection->wake = dup(jack->wake);
 	connection->closed = wake_open();
+	connection->appeared = ring_new(sizeof(jack_port_id_t), APPEARED_MAX);
 	jack_options_t options = JackNoStartServer | (jack->server ? JackServerName : JackNullOption);
 	jack_status_t status;
-	if (connection->wake < 0 || connection->closed < 0 ||
+	if (connection->wake < 0 || connection->closed < 0 || !connection->appeared ||
 	    !(connection->client = jack_client_open(jack->client_name, options, &status, jack->server))) {
 		close_connection(connection);
 		return NULL;
