@@ -1,0 +1,180 @@
+/* The main thread of a daemon in real time, see live.h: starts and ends the others, waits for signals, watches that they
+ * live, tells the service manager. Touches no event and no label. */
+#define _GNU_SOURCE
+#include "daemon/live.h"
+
+#include "base/clock.h"
+#include "base/wake.h"
+#include "daemon/labeller.h"
+#include "daemon/notify.h"
+#include "daemon/publisher.h"
+#include "daemon/realtime.h"
+#include "daemon/setup.h"
+#include "daemon/shared.h"
+#include "daemon/signals.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PRIORITY_DEFAULT 5 /* where the source has none that it could stay below */
+#define PRIORITY_BELOW 2
+#define BEAT_US 1000000
+
+struct live {
+	const struct options *options;
+	struct setup setup;
+	struct shared shared;
+	struct labeller labeller;
+	struct publisher *publisher; /* large: its ring of delays */
+	struct osc_server *server;
+	pthread_t engine_thread, osc_thread;
+	bool engine_runs, osc_runs;
+	int signals;
+};
+
+static enum status open_parts(struct live *live, struct error *error)
+{
+	const struct options *options = live->options;
+	struct engine_sink sink = {labeller_emit, &live->labeller};
+	live->publisher = calloc(1, sizeof *live->publisher);
+	if (!live->publisher)
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for the osc thread");
+	enum status status = setup_open(options, &sink, &live->setup, error);
+	if (status == STATUS_OK)
+		status = setup_open_server(options, &live->setup, clock_now_us(), &live->server, error);
+	if (status != STATUS_OK)
+		return status;
+	struct source_output output = {live->shared.engine_events, live->shared.osc_events, live->shared.engine_wake,
+				       live->shared.osc_wake};
+	return setup_open_source(options, &output, &live->shared.source, error);
+}
+
+static enum status start_threads(struct live *live, struct error *error)
+{
+	char text[256];
+	int source = atomic_load(&source_counters(live->shared.source)->priority);
+	live->labeller = (struct labeller){.shared = &live->shared,
+					   .engine = live->setup.engine,
+					   .grid = live->setup.grid,
+					   .gather_us = live->options->gather_us,
+					   .priority = source > PRIORITY_BELOW ? source - PRIORITY_BELOW : PRIORITY_DEFAULT};
+	live->publisher->shared = &live->shared;
+	live->publisher->server = live->server;
+	live->publisher->grid = live->setup.file_grid ? live->setup.grid : NULL;
+	live->publisher->print = live->options->print ? stdout : NULL;
+	source_describe(live->shared.source, text, sizeof text);
+	osc_server_set_source(live->server, text);
+	fprintf(stderr, "midibertd: source %s\n", text);
+	live->engine_runs = pthread_create(&live->engine_thread, NULL, labeller_run, &live->labeller) == 0;
+	live->osc_runs = live->engine_runs && pthread_create(&live->osc_thread, NULL, publisher_run, live->publisher) == 0;
+	return live->osc_runs ? STATUS_OK : status_fail(error, STATUS_IO, "the system gives no more threads");
+}
+
+static void report_start(struct live *live)
+{
+	char text[256];
+	while (!atomic_load_explicit(&live->shared.engine_ready, memory_order_acquire))
+		wake_wait(live->shared.main_wake, -1);
+	int priority = atomic_load(&live->shared.priority);
+	int source = atomic_load(&source_counters(live->shared.source)->priority);
+	realtime_lock_memory(text, sizeof text);
+	fprintf(stderr, "midibertd: weights %s, window %d notes, %.2f ms a note\n", model_path(live->setup.model),
+		live->setup.window, (double)live->setup.note_us / 1000);
+	fprintf(stderr, "midibertd: priority: source %s%d, engine %s%d; %s\n", source ? "real-time " : "normal ", source,
+		priority ? "real-time " : "normal ", priority, text);
+	fprintf(stderr, "midibertd: control on port %d\n", osc_server_port(live->server));
+	snprintf(text, sizeof text, "labelling notes; control on port %d", osc_server_port(live->server));
+	notify_ready(text);
+}
+
+/* Main's turn: asks both threads for a sign of life, and vouches for them when both gave one since the last turn. */
+static void watch(struct live *live, uint64_t beats[2], int64_t *since_us, int64_t watchdog_us)
+{
+	uint64_t now[2] = {atomic_load_explicit(&live->shared.engine_beats, memory_order_relaxed),
+			   atomic_load_explicit(&live->shared.osc_beats, memory_order_relaxed)};
+	if (now[0] != beats[0] && now[1] != beats[1]) {
+		beats[0] = now[0];
+		beats[1] = now[1];
+		if (watchdog_us > 0)
+			notify_alive();
+		*since_us = clock_now_us();
+	} else if (clock_now_us() - *since_us > 5 * BEAT_US) {
+		fprintf(stderr, "midibertd: the %s thread has not answered for %d s\n",
+			now[0] == beats[0] ? "engine" : "osc", (int)((clock_now_us() - *since_us) / 1000000));
+	}
+	wake_post(live->shared.engine_wake);
+	wake_post(live->shared.osc_wake);
+}
+
+/* Until a signal, the end of a file, or a terminal that is gone. */
+static void wait_for_end(struct live *live)
+{
+	int64_t watchdog_us = notify_watchdog_us();
+	int64_t turn_us = watchdog_us > 0 && watchdog_us / 4 < BEAT_US ? watchdog_us / 4 : BEAT_US;
+	int64_t next_us = clock_now_us(), since_us = next_us;
+	uint64_t beats[2] = {0, 0};
+	struct pollfd waiting[2] = {{.fd = live->signals, .events = POLLIN},
+				    {.fd = live->shared.main_wake, .events = POLLIN}};
+	while (!atomic_load_explicit(&live->shared.osc_done, memory_order_acquire) &&
+	       !atomic_load(&live->shared.osc_failed)) {
+		int64_t ahead_us = next_us - clock_now_us();
+		if (ahead_us <= 0) {
+			watch(live, beats, &since_us, watchdog_us);
+			next_us = clock_now_us() + turn_us;
+			ahead_us = turn_us;
+		}
+		struct timespec timeout = {.tv_sec = ahead_us / 1000000, .tv_nsec = ahead_us % 1000000 * 1000};
+		if (ppoll(waiting, 2, &timeout, NULL) > 0) {
+			wake_clear(live->shared.main_wake);
+			if (signals_take(live->signals))
+				break;
+		}
+	}
+}
+
+/* Source first, then the engine, which finalises, then osc, which sends what is left. */
+static void stop(struct live *live)
+{
+	pthread_mutex_lock(&live->shared.source_mutex);
+	struct source *source = live->shared.source;
+	live->shared.source = NULL;
+	pthread_mutex_unlock(&live->shared.source_mutex);
+	source_close(source);
+	atomic_store_explicit(&live->shared.stop, true, memory_order_release);
+	wake_post(live->shared.engine_wake);
+	if (live->engine_runs)
+		pthread_join(live->engine_thread, NULL);
+	wake_post(live->shared.osc_wake);
+	if (live->osc_runs)
+		pthread_join(live->osc_thread, NULL);
+}
+
+enum status live_run(const struct options *options, struct error *error)
+{
+	struct live live = {.options = options, .signals = -1};
+	enum status status = signals_open(&live.signals, error);
+	if (status == STATUS_OK)
+		status = shared_open(&live.shared, error);
+	if (status != STATUS_OK) {
+		signals_close(live.signals);
+		return status;
+	}
+	status = open_parts(&live, error);
+	if (status == STATUS_OK)
+		status = start_threads(&live, error);
+	if (status == STATUS_OK) {
+		report_start(&live);
+		wait_for_end(&live);
+		notify_stopping();
+		if (atomic_load(&live.shared.osc_failed))
+			status = status_fail(error, STATUS_IO, "standard output cannot be written any more");
+	}
+	stop(&live);
+	osc_server_close(live.server);
+	setup_close(&live.setup);
+	free(live.publisher);
+	shared_close(&live.shared);
+	signals_close(live.signals);
+	return status;
+}

@@ -1,0 +1,247 @@
+/* The osc thread, see publisher.h. It may allocate and wait for the terminal; nobody real-time waits for it. A note's own
+ * message always goes before its labels. */
+#define _GNU_SOURCE
+#include "daemon/publisher.h"
+
+#include "base/clock.h"
+#include "base/wake.h"
+
+#include <poll.h>
+#include <string.h>
+
+#define SECOND_US 1000000
+
+/* ---- events and predictions ---- */
+
+static void follow_tempo(struct publisher *publisher, const struct event *event, int64_t now_us)
+{
+	if (!publisher->grid || event->position < 0)
+		return;
+	double bpm = grid_bpm(publisher->grid, event->position);
+	if (bpm == publisher->bpm)
+		return;
+	publisher->bpm = bpm;
+	osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_GRID, now_us);
+}
+
+static void tell_input(struct publisher *publisher, const struct event *event)
+{
+	char name[128] = "";
+	pthread_mutex_lock(&publisher->shared->source_mutex);
+	if (publisher->shared->source)
+		source_input_name(publisher->shared->source, event->input, name, sizeof name);
+	pthread_mutex_unlock(&publisher->shared->source_mutex);
+	osc_server_send_input(publisher->server, event->input, event->kind == EVENT_INPUT_PRESENT, name);
+}
+
+/* Notes that begin while paused are not told, and neither are their ends. */
+static bool is_skipped(struct publisher *publisher, const struct event *event)
+{
+	if (event->kind == EVENT_NOTE_ON && publisher->paused) {
+		if (publisher->skipped_first == 0)
+			publisher->skipped_first = event->note_id;
+		publisher->skipped_last = event->note_id;
+	}
+	if (publisher->paused)
+		return event->kind != EVENT_NOTE_OFF ||
+		       (publisher->skipped_first && event->note_id >= publisher->skipped_first);
+	return event->kind == EVENT_NOTE_OFF && publisher->skipped_first && event->note_id >= publisher->skipped_first &&
+	       event->note_id <= publisher->skipped_last;
+}
+
+void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us)
+{
+	switch ((enum event_kind)event->kind) {
+	case EVENT_INPUT_PRESENT:
+	case EVENT_INPUT_GONE: tell_input(publisher, event); break;
+	case EVENT_NOTE_ON:
+		if (!is_skipped(publisher, event)) {
+			follow_tempo(publisher, event, now_us);
+			osc_server_send_event(publisher->server, event, now_us);
+		}
+		break;
+	case EVENT_NOTE_OFF:
+	case EVENT_PEDAL:
+		if (!is_skipped(publisher, event))
+			osc_server_send_event(publisher->server, event, now_us);
+		break;
+	case EVENT_END: break;
+	}
+}
+
+static void send_events(struct publisher *publisher)
+{
+	struct event event;
+	while (ring_pop(publisher->shared->osc_events, &event))
+		publisher_send_event(publisher, &event, clock_now_us());
+}
+
+static void send_predictions(struct publisher *publisher)
+{
+	struct prediction prediction;
+	while (ring_pop(publisher->shared->predictions, &prediction)) {
+		send_events(publisher); /* whatever the label has seen is in that ring by now */
+		int64_t sent_us = osc_server_send_prediction(publisher->server, &prediction, clock_now_us());
+		if (sent_us > 0 && prediction.kind == PREDICT_MELODY && prediction.stage == STAGE_PROVISIONAL)
+			latency_add(&publisher->latency, sent_us, sent_us - prediction.trigger_us);
+	}
+}
+
+/* ---- control ---- */
+
+static void take_command(void *context, const struct osc_command *command)
+{
+	struct publisher *publisher = context;
+	struct order order = {.kind = ORDER_RESET};
+	const char *refusal = NULL;
+	switch (command->kind) {
+	case OSC_COMMAND_RESET: break;
+	case OSC_COMMAND_PAUSE:
+		order.kind = ORDER_PAUSE;
+		if (!publisher->paused)
+			publisher->skipped_first = publisher->skipped_last = 0;
+		publisher->paused = true;
+		break;
+	case OSC_COMMAND_RESUME:
+		order.kind = ORDER_RESUME;
+		publisher->paused = false;
+		break;
+	case OSC_COMMAND_TEMPO_SET:
+		order = (struct order){ORDER_TEMPO, command->bpm};
+		if (publisher->grid)
+			refusal = "/midibert/tempo/set: the tempo is the file's; start with --tempo BPM or --grid fixed";
+		break;
+	case OSC_COMMAND_TAP: refusal = "/midibert/tap: this version cannot follow taps"; break;
+	case OSC_COMMAND_MODEL_LOAD:
+		refusal = "/midibert/model/load: this version loads weights at its start only; use --model";
+		break;
+	}
+	if (refusal) {
+		osc_server_answer_error(publisher->server, command, "unsupported", refusal, command->arrival_us);
+		return;
+	}
+	if (!ring_push(publisher->shared->orders, &order)) {
+		osc_server_answer_error(publisher->server, command, "busy", "too many commands wait", command->arrival_us);
+		return;
+	}
+	wake_post(publisher->shared->engine_wake);
+	if (order.kind == ORDER_TEMPO)
+		osc_server_send_tempo(publisher->server, order.bpm, 1, OSC_TEMPO_FIXED, command->arrival_us);
+}
+
+/* ---- how things are ---- */
+
+static enum osc_state state_of(const struct publisher *publisher, enum source_state source)
+{
+	if (publisher->paused)
+		return OSC_STATE_PAUSED;
+	switch (source) {
+	case SOURCE_RUNNING: return OSC_STATE_PLAYING;
+	case SOURCE_LOST: return OSC_STATE_INPUT_LOST;
+	case SOURCE_WAITING:
+	case SOURCE_ENDED: break;
+	}
+	return OSC_STATE_WAITING;
+}
+
+static void gather_status(struct publisher *publisher)
+{
+	struct osc_status *status = &publisher->status;
+	struct shared *shared = publisher->shared;
+	pthread_mutex_lock(&shared->source_mutex);
+	if (shared->source) {
+		const struct source_counters *counters = source_counters(shared->source);
+		status->state = state_of(publisher, source_state(shared->source));
+		status->last_note_id = atomic_load_explicit(&counters->last_note_id, memory_order_relaxed);
+		status->dropped = atomic_load_explicit(&counters->dropped, memory_order_relaxed) +
+				  atomic_load_explicit(&counters->lost_by_server, memory_order_relaxed) +
+				  ring_dropped(shared->predictions);
+		status->xruns = atomic_load_explicit(&counters->xruns, memory_order_relaxed);
+		status->bad_input = atomic_load_explicit(&counters->bad_input, memory_order_relaxed);
+		publisher->period_us = atomic_load_explicit(&counters->period_us, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shared->source_mutex);
+	status->window_fill = atomic_load_explicit(&shared->fill, memory_order_relaxed);
+}
+
+static void tell_losses(struct publisher *publisher, uint64_t before, int64_t now_us)
+{
+	char text[96];
+	if (publisher->status.dropped <= before)
+		return;
+	snprintf(text, sizeof text, "%llu events or labels were dropped: a ring was full",
+		 (unsigned long long)(publisher->status.dropped - before));
+	osc_server_send_error(publisher->server, "dropped", text, now_us);
+}
+
+/* Once a second, and at once when the state changes. */
+static void tell_status(struct publisher *publisher, int64_t now_us)
+{
+	enum osc_state state = publisher->status.state;
+	uint64_t dropped = publisher->status.dropped;
+	int32_t percentile_us[3];
+	gather_status(publisher);
+	if (now_us < publisher->second_us && publisher->status.state == state)
+		return;
+	tell_losses(publisher, dropped, now_us);
+	osc_server_send_status(publisher->server, &publisher->status);
+	if (now_us < publisher->second_us)
+		return;
+	publisher->second_us += SECOND_US;
+	if (publisher->second_us <= now_us)
+		publisher->second_us = now_us + SECOND_US;
+	if (latency_percentiles(&publisher->latency, now_us, percentile_us)) {
+		struct osc_latency latency = {(float)percentile_us[0] / 1000, (float)percentile_us[1] / 1000,
+					      (float)percentile_us[2] / 1000, (float)publisher->period_us / 1000};
+		osc_server_send_latency(publisher->server, &latency);
+	}
+}
+
+/* ---- the thread ---- */
+
+static void wait(struct publisher *publisher)
+{
+	struct pollfd waiting[2] = {{.fd = osc_server_fd(publisher->server), .events = POLLIN},
+				    {.fd = publisher->shared->osc_wake, .events = POLLIN}};
+	int64_t until_us = osc_server_deadline(publisher->server);
+	if (publisher->second_us < until_us)
+		until_us = publisher->second_us;
+	int64_t ahead_us = until_us - clock_now_us();
+	if (ahead_us < 0)
+		ahead_us = 0;
+	struct timespec timeout = {.tv_sec = ahead_us / SECOND_US, .tv_nsec = ahead_us % SECOND_US * 1000};
+	ppoll(waiting, 2, &timeout, NULL);
+	wake_clear(publisher->shared->osc_wake);
+}
+
+void *publisher_run(void *context)
+{
+	struct publisher *publisher = context;
+	struct shared *shared = publisher->shared;
+	const struct osc_command_sink sink = {take_command, publisher};
+	bool done = false;
+	publisher->second_us = clock_now_us() + SECOND_US;
+	/* The first message takes the libraries' first steps before there is a note to delay. */
+	gather_status(publisher);
+	osc_server_send_status(publisher->server, &publisher->status);
+	while (!done) {
+		atomic_fetch_add_explicit(&shared->osc_beats, 1, memory_order_relaxed);
+		osc_server_receive(publisher->server, clock_now_us(), &sink);
+		/* Read before the rings: once the engine is done, what they hold is all there is. */
+		done = atomic_load_explicit(&shared->engine_done, memory_order_acquire);
+		send_events(publisher);
+		send_predictions(publisher);
+		int64_t now_us = clock_now_us();
+		tell_status(publisher, now_us);
+		osc_server_expire(publisher->server, now_us);
+		if (publisher->print && ferror(publisher->print) && !atomic_load(&shared->osc_failed)) {
+			atomic_store(&shared->osc_failed, true);
+			wake_post(shared->main_wake);
+		}
+		if (!done)
+			wait(publisher);
+	}
+	atomic_store_explicit(&shared->osc_done, true, memory_order_release);
+	wake_post(shared->main_wake);
+	return NULL;
+}

@@ -1,0 +1,34 @@
+/* The osc thread: sends events and predictions, takes control messages, and once a second says how things are. */
+#ifndef MIDIBERTD_DAEMON_PUBLISHER_H
+#define MIDIBERTD_DAEMON_PUBLISHER_H
+
+#include "daemon/latency.h"
+#include "daemon/shared.h"
+#include "osc/server.h"
+#include "stream/grid.h"
+
+#include <stdio.h>
+
+struct publisher {
+	struct shared *shared;
+	struct osc_server *server;
+	const struct grid *grid; /* of a file: read for its tempo; NULL: fixed */
+	FILE *print;		 /* watched for a closed terminal; NULL: none */
+	/* osc thread only */
+	struct latency latency;
+	int64_t second_us; /* when the next status is due */
+	double bpm;	   /* last told */
+	bool paused;
+	int32_t skipped_first, skipped_last; /* ids of notes that began in the last pause; 0: none */
+	enum osc_state state;
+	struct osc_status status; /* last told; also what is left when the source has gone */
+	int32_t period_us;
+};
+
+/* The thread; context is the struct publisher. Ends when the engine thread is done and everything is sent. */
+void *publisher_run(void *context);
+
+/* Sends one event, with what goes before it (a file's new tempo) and beside it (the name of an input). */
+void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us);
+
+#endif

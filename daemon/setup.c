@@ -1,0 +1,198 @@
+/* From options to the parts that answer, see setup.h. Main thread. Starts no thread itself (a source has its own). */
+#include "daemon/setup.h"
+
+#include "base/clock.h"
+#include "model/locate.h"
+#include "stream/smf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BPM_DEFAULT 120
+#define STYLE_EVERY_US 1000000
+#define WARM_BURST 32	/* notes between two inferences while memory is touched */
+#define WARM_SINGLES 31 /* notes answered one by one, and measured */
+
+static void pass_on(void *context, const struct prediction *prediction)
+{
+	struct setup *setup = context;
+	if (!setup->warming)
+		setup->sink.emit(setup->sink.context, prediction);
+}
+
+static enum status open_grid(const struct options *options, struct setup *setup, struct error *error)
+{
+	struct smf *file = NULL;
+	enum status status = STATUS_OK;
+	bool tempo_map = options->grid == GRID_KIND_FILE || (options->grid == GRID_KIND_AUTO && options->tempo == 0);
+	setup->file_grid = options->source == SOURCE_KIND_FILE && tempo_map;
+	setup->bpm = options->tempo > 0 ? options->tempo : BPM_DEFAULT;
+	if (setup->file_grid) {
+		size_t clamped = 0;
+		status = smf_read(options->path, &file, error);
+		if (status != STATUS_OK)
+			return status;
+		setup->grid = grid_new_file(file, &clamped);
+		if (clamped > 0)
+			fprintf(stderr, "midibertd: %s: %zu time signatures are not representable and were shortened\n",
+				options->path, clamped);
+	} else {
+		setup->grid = grid_new_fixed(setup->bpm);
+	}
+	if (!setup->grid)
+		status = status_fail(error, STATUS_NO_MEMORY, "no memory for the beat grid");
+	smf_free(file);
+	return status;
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+	return (left > right) - (left < right);
+}
+
+/* Touches every page that later inferences use and lets the libraries take their buffers; then measures. */
+static void warm_up(struct setup *setup)
+{
+	int64_t time_us[WARM_SINGLES];
+	int bursts = 2 * setup->window + 2 * WARM_BURST;
+	setup->warming = true;
+	for (int i = 0; i < bursts + WARM_SINGLES; i++) {
+		struct event event = {.event_us = (int64_t)i * 100000,
+				      .arrival_us = (int64_t)i * 100000,
+				      .position = (int64_t)i * 4,
+				      .note_id = i + 1,
+				      .kind = EVENT_NOTE_ON,
+				      .pitch = (uint8_t)(48 + i * 5 % 37),
+				      .velocity = (uint8_t)(40 + i * 7 % 60)};
+		engine_accept(setup->engine, &event);
+		if (i < bursts && i % WARM_BURST != 0)
+			continue;
+		int64_t start_us = clock_now_us();
+		engine_infer(setup->engine, event.arrival_us);
+		if (i >= bursts)
+			time_us[i - bursts] = clock_now_us() - start_us;
+	}
+	engine_reset(setup->engine, 0);
+	setup->warming = false;
+	qsort(time_us, WARM_SINGLES, sizeof time_us[0], compare);
+	setup->note_us = time_us[WARM_SINGLES / 2];
+}
+
+enum status setup_open(const struct options *options, const struct engine_sink *sink, struct setup *setup,
+		       struct error *error)
+{
+	char path[4096];
+	struct engine_sink own = {pass_on, setup};
+	memset(setup, 0, sizeof *setup);
+	setup->sink = *sink;
+	model_use_threads(1);
+	enum status status = locate_model(options->model, path, sizeof path, error);
+	if (status == STATUS_OK)
+		status = model_load(path, &setup->model, error);
+	if (status == STATUS_OK)
+		status = open_grid(options, setup, error);
+	if (status == STATUS_OK) {
+		struct engine_options engine = {.window = options->window,
+						.decide_us = options->decide_us,
+						.final_after_us = options->final_after_us,
+						.style_every_us = STYLE_EVERY_US};
+		int span = model_shape(setup->model)->span;
+		if (!options_is_given(options, "window") && engine.window > span)
+			engine.window = span; /* the preset is for weights that allow it */
+		setup->window = engine.window;
+		status = engine_new(setup->model, setup->grid, &engine, &own, &setup->engine, error);
+	}
+	if (status != STATUS_OK) {
+		setup_close(setup);
+		return status;
+	}
+	warm_up(setup);
+	return STATUS_OK;
+}
+
+void setup_close(struct setup *setup)
+{
+	engine_free(setup->engine);
+	grid_free(setup->grid);
+	model_free(setup->model);
+	memset(setup, 0, sizeof *setup);
+}
+
+/* The label set that the engine publishes: the first head of that kind. */
+static enum status set_labels(const struct setup *setup, struct osc_server *server, enum osc_label_kind kind,
+			      const char *start, struct error *error)
+{
+	const struct model_shape *shape = model_shape(setup->model);
+	const char *labels[CLASSES_MAX];
+	for (int i = 0; i < shape->heads; i++) {
+		const struct head_spec *head = &shape->head[i];
+		if (head->level != HEAD_SEQUENCE || strncmp(head->name, start, strlen(start)) != 0)
+			continue;
+		for (int c = 0; c < head->classes; c++)
+			labels[c] = head->label[c];
+		return osc_server_set_labels(server, kind, labels, head->classes, error);
+	}
+	return STATUS_OK;
+}
+
+enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
+			      struct osc_server **server, struct error *error)
+{
+	bool is_virtual = options->source == SOURCE_KIND_FILE && options->speed == 0;
+	struct osc_server_options server_options = {.targets = (const char *const *)options->osc.text,
+						    .target_count = options->osc.count,
+						    .control = options->control,
+						    .allow = (const char *const *)options->allow.text,
+						    .allow_count = options->allow.count,
+						    .timing = options->bundle ? OSC_TIMING_BUNDLE : OSC_TIMING_IMMEDIATE,
+						    .print = options->print ? stdout : NULL,
+						    .start_us = start_us,
+						    .unthrottled = is_virtual};
+	char text[256];
+	enum status status = osc_server_open(&server_options, server, error);
+	if (status != STATUS_OK)
+		return status;
+	status = set_labels(setup, *server, OSC_LABELS_STYLE, "style", error);
+	if (status == STATUS_OK)
+		status = set_labels(setup, *server, OSC_LABELS_EMOTION, "emotion", error);
+	if (status != STATUS_OK) {
+		osc_server_close(*server);
+		*server = NULL;
+		return status;
+	}
+	snprintf(text, sizeof text, "%.180s sha256:%.12s", model_path(setup->model), model_sha256(setup->model));
+	osc_server_set_model(*server, text);
+	if (!setup->file_grid)
+		osc_server_send_tempo(*server, setup->bpm, 1, OSC_TEMPO_FIXED, start_us);
+	return STATUS_OK;
+}
+
+static void copy_patterns(const char *to[SOURCE_PATTERNS_MAX], const struct option_list *list)
+{
+	for (size_t i = 0; i < list->count && i < SOURCE_PATTERNS_MAX; i++)
+		to[i] = list->text[i];
+}
+
+enum status setup_open_source(const struct options *options, const struct source_output *output, struct source **source,
+			      struct error *error)
+{
+	struct source_options source_options = {.client_name = "midibertd",
+						.channel = options->channel,
+						.key_low = options->key_low,
+						.key_high = options->key_high,
+						.server_required = true, /* a server that is lost later is waited for */
+						.path = options->path,
+						.speed = options->speed,
+						.loop = options->loop};
+	copy_patterns(source_options.connect, &options->connect);
+	copy_patterns(source_options.ignore, &options->ignore);
+	switch (options->source) {
+	case SOURCE_KIND_ALSA: return source_open_alsa(&source_options, output, source, error);
+	case SOURCE_KIND_JACK: return source_open_jack(&source_options, output, source, error);
+	case SOURCE_KIND_FILE: return source_open_file(&source_options, output, source, error);
+	case SOURCE_KIND_AUTO: break;
+	}
+	return source_open_auto(&source_options, output, source, error);
+}

@@ -1,0 +1,37 @@
+/* The parts that answer: weights, beat grid, engine; made from the options, warmed up, measured. Main thread; allocates. */
+#ifndef MIDIBERTD_DAEMON_SETUP_H
+#define MIDIBERTD_DAEMON_SETUP_H
+
+#include "daemon/options.h"
+#include "engine/engine.h"
+#include "model/model.h"
+#include "osc/server.h"
+#include "stream/grid.h"
+#include "stream/source.h"
+
+struct setup {
+	struct model *model;
+	struct grid *grid;
+	struct engine *engine;
+	bool file_grid; /* tempo and bars are a file's; otherwise fixed */
+	double bpm;	/* of the fixed grid */
+	int window;
+	bool warming;	 /* what the engine says meanwhile is thrown away */
+	int64_t note_us; /* time of one inference for one new note, median, measured while warming up */
+	struct engine_sink sink;
+};
+
+/* Loads, checks, allocates, warms up. Predictions go to `sink`, except while warming up. On failure nothing is left. */
+enum status setup_open(const struct options *options, const struct engine_sink *sink, struct setup *setup,
+		       struct error *error);
+void setup_close(struct setup *setup); /* an empty one is allowed */
+
+/* Opens the OSC server and tells it the model's labels. start_us: where OSC times count from. */
+enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
+			      struct osc_server **server, struct error *error);
+
+/* Opens the source that the options name. */
+enum status setup_open_source(const struct options *options, const struct source_output *output, struct source **source,
+			      struct error *error);
+
+#endif

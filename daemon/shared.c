@@ -1,0 +1,45 @@
+/* Making and unmaking what the threads share. Main thread. */
+#include "daemon/shared.h"
+
+#include "base/wake.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* At 10 000 notes a second either reader may be late by more than half a second before anything is dropped. */
+#define EVENTS 16384
+#define PREDICTIONS 32768
+#define ORDERS 64
+
+enum status shared_open(struct shared *shared, struct error *error)
+{
+	memset(shared, 0, sizeof *shared);
+	shared->engine_events = ring_new(sizeof(struct event), EVENTS);
+	shared->osc_events = ring_new(sizeof(struct event), EVENTS);
+	shared->predictions = ring_new(sizeof(struct prediction), PREDICTIONS);
+	shared->orders = ring_new(sizeof(struct order), ORDERS);
+	shared->engine_wake = wake_open();
+	shared->osc_wake = wake_open();
+	shared->main_wake = wake_open();
+	pthread_mutex_init(&shared->source_mutex, NULL);
+	if (shared->engine_events && shared->osc_events && shared->predictions && shared->orders &&
+	    shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0)
+		return STATUS_OK;
+	shared_close(shared);
+	return status_fail(error, STATUS_NO_MEMORY, "no memory or descriptors for the rings between threads");
+}
+
+void shared_close(struct shared *shared)
+{
+	int wake[] = {shared->engine_wake, shared->osc_wake, shared->main_wake};
+	ring_free(shared->engine_events);
+	ring_free(shared->osc_events);
+	ring_free(shared->predictions);
+	ring_free(shared->orders);
+	for (int i = 0; i < 3; i++)
+		if (wake[i] >= 0)
+			close(wake[i]);
+	pthread_mutex_destroy(&shared->source_mutex);
+	memset(shared, 0, sizeof *shared);
+	shared->engine_wake = shared->osc_wake = shared->main_wake = -1;
+}

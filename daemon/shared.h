@@ -1,0 +1,49 @@
+/* Everything that more than one thread of the daemon touches, in one struct (docs/THREADS.md). Rings have one writer and one
+ * reader each; the rest are atomics, and one mutex between two threads that are not real-time. */
+#ifndef MIDIBERTD_DAEMON_SHARED_H
+#define MIDIBERTD_DAEMON_SHARED_H
+
+#include "base/event.h"
+#include "base/prediction.h"
+#include "base/ring.h"
+#include "base/status.h"
+#include "stream/source.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum order_kind { ORDER_RESET, ORDER_PAUSE, ORDER_RESUME, ORDER_TEMPO };
+
+struct order { /* osc to engine: a control message that concerns labels */
+	enum order_kind kind;
+	double bpm;
+};
+
+struct shared {
+	struct ring *engine_events; /* source -> engine, struct event */
+	struct ring *osc_events;    /* source -> osc, struct event */
+	struct ring *predictions;   /* engine -> osc, struct prediction */
+	struct ring *orders;	    /* osc -> engine, struct order */
+	int engine_wake, osc_wake, main_wake;
+
+	_Atomic bool stop;			  /* main -> engine: finalise and end */
+	_Atomic bool engine_done;		  /* engine -> osc: nothing more will be pushed */
+	_Atomic bool osc_done;			  /* osc -> main: everything has been sent */
+	_Atomic bool osc_failed;		  /* osc -> main: standard output is closed */
+	_Atomic bool engine_ready;		  /* engine -> main: its priority is known */
+	_Atomic uint64_t engine_beats, osc_beats; /* signs of life */
+	_Atomic int fill;			  /* engine -> osc: notes in the window */
+	_Atomic int priority;			  /* engine -> main: what was granted */
+
+	/* Main takes the source away before it closes it; osc reads its counters. Neither is a real-time thread. */
+	pthread_mutex_t source_mutex;
+	struct source *source;
+};
+
+/* Main thread. On failure nothing is left. */
+enum status shared_open(struct shared *shared, struct error *error);
+void shared_close(struct shared *shared);
+
+#endif
