@@ -17,6 +17,10 @@ void grid_free(struct grid *grid);
 /* Engine thread; real-time safe. Fixed grid: position 0 of bar 0 is at event_us. File grid: no effect. */
 void grid_reset(struct grid *grid, int64_t event_us);
 
+/* Engine thread; real-time safe. Fixed grid: another tempo from now_us on, 16-256; positions go on from where they are.
+ * File grid: no effect. */
+void grid_set_bpm(struct grid *grid, double bpm, int64_t now_us);
+
 /* Engine thread; real-time safe. The event's position on the grid, 16 per quarter, never negative: from event->position
  * for a file grid, from event->event_us for a fixed one. A duration is the difference of two of them. */
 int64_t grid_position(const struct grid *grid, const struct event *event);
