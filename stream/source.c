@@ -124,8 +124,9 @@ bool source_wants(const struct source *source, const char *name, bool hardware)
 bool source_push(struct source *source, const struct event *event, size_t reserve)
 {
 	struct source_output *output = &source->output;
-	bool engine = ring_space(output->engine) > reserve && ring_push(output->engine, event);
+	/* osc first: when a label comes out of the engine, the note itself is already there to be sent before it. */
 	bool osc = ring_space(output->osc) > reserve && ring_push(output->osc, event);
+	bool engine = ring_space(output->engine) > reserve && ring_push(output->engine, event);
 	if (!engine || !osc)
 		count(&source->counters.dropped, (uint64_t)!engine + (uint64_t)!osc);
 	if (!engine && !osc)
