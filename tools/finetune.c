@@ -3,6 +3,7 @@
 #include "tools/tools.h"
 
 #include "model/matrix.h"
+#include "train/calibrate.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -425,6 +426,9 @@ static void report(void *context, const struct trainer_progress *p)
 	}
 }
 
+/* Confidence under which an answer is more likely wrong than right, once calibrated: then it is unknown. */
+#define UNKNOWN_BELOW 0.5f
+
 static enum status write_weights(const struct job *job, const struct parameters *parameters, const float *values, struct error *error)
 {
 	char recipe[2048];
@@ -437,6 +441,27 @@ static enum status write_weights(const struct job *job, const struct parameters 
 			 (unsigned long long)job->options.sampler.seed);
 	struct safetensors_text texts[] = {{"recipe", recipe}, {"licence", job->licence ? job->licence : "not stated"}};
 	return parameters_write(parameters, &job->shape, values, job->out, TENSOR_BF16, texts, 2, error);
+}
+
+/* Fits a temperature a head on the validation part, with the weights as they were written, and writes them again with it. */
+static enum status calibrate(struct job *job, const struct parameters *parameters, const float *values, struct error *error)
+{
+	struct model *model;
+	enum status status = model_load(job->out, &model, error);
+	if (status != STATUS_OK)
+		return status;
+	for (int h = 0; h < job->shape.heads && status == STATUS_OK; h++) {
+		struct head_spec *spec = &job->shape.head[h];
+		bool teaches[CORPORA_MAX] = {false};
+		for (int i = 0; i < job->valid_count; i++)
+			teaches[i] = job->valid_corpora[i].head[h];
+		status = calibrate_head(model, h, &job->valid_data, teaches, &spec->temperature, error);
+		if (spec->setting == SETTING_PLAYED)
+			spec->unknown_below = UNKNOWN_BELOW;
+		fprintf(stderr, "%s: temperature %.3f\n", spec->name, (double)spec->temperature);
+	}
+	model_free(model);
+	return status == STATUS_OK ? write_weights(job, parameters, values, error) : status;
 }
 
 static enum status train(struct job *job, struct error *error)
@@ -468,6 +493,8 @@ static enum status train(struct job *job, struct error *error)
 		enum status written = write_weights(job, parameters, values, status == STATUS_OK ? error : NULL);
 		if (status == STATUS_OK)
 			status = written;
+		if (status == STATUS_OK && job->valid_count)
+			status = calibrate(job, parameters, values, error);
 	}
 out:
 	trainer_free(trainer);
