@@ -5,7 +5,7 @@
 
 #include "model/locate.h"
 #include "tools/argument.h"
-#include "tools/json.h"
+#include "tools/emit.h"
 #include "train/baselines.h"
 #include "train/evaluate.h"
 
@@ -132,87 +132,87 @@ static void name_unknown_labels(const struct task *task, const struct dataset *d
 
 /* ---- output ---- */
 
-static void json_figures(struct json *json, const struct metrics *metrics)
+static void json_figures(struct emit *json, const struct metrics *metrics)
 {
-	json_real(json, "accuracy", metrics->accuracy);
-	json_real(json, "macro_f1", metrics->macro_f1);
-	json_open(json, "interval", '[');
-	json_real(json, NULL, metrics->interval[0]);
-	json_real(json, NULL, metrics->interval[1]);
-	json_close(json, ']');
+	emit_real(json, "accuracy", metrics->accuracy);
+	emit_real(json, "macro_f1", metrics->macro_f1);
+	emit_open(json, "interval", '[');
+	emit_real(json, NULL, metrics->interval[0]);
+	emit_real(json, NULL, metrics->interval[1]);
+	emit_close(json, ']');
 }
 
-static void json_level(struct json *json, const char *key, const struct metrics *metrics)
+static void json_level(struct emit *json, const char *key, const struct metrics *metrics)
 {
-	json_open(json, key, '{');
-	json_integer(json, "count", (long long)metrics->count);
+	emit_open(json, key, '{');
+	emit_integer(json, "count", (long long)metrics->count);
 	json_figures(json, metrics);
-	json_close(json, '}');
+	emit_close(json, '}');
 }
 
-static void json_baselines(struct json *json, const struct report *report)
+static void json_baselines(struct emit *json, const struct report *report)
 {
-	json_open(json, "baselines", '{');
+	emit_open(json, "baselines", '{');
 	for (int i = 0; i < report->baseline_count; i++) {
 		const struct baseline *baseline = &report->baselines[i];
-		json_open(json, baseline->name, '{');
-		json_real(json, "accuracy", baseline->metrics.accuracy);
-		json_real(json, "macro_f1", baseline->metrics.macro_f1);
+		emit_open(json, baseline->name, '{');
+		emit_real(json, "accuracy", baseline->metrics.accuracy);
+		emit_real(json, "macro_f1", baseline->metrics.macro_f1);
 		if (report->task.kind == TASK_VELOCITY && !baseline->fitted)
-			json_real(json, "mae", baseline->metrics.mae);
+			emit_real(json, "mae", baseline->metrics.mae);
 		if (baseline->fitted)
-			json_text(json, "fitted_on", baseline->fitted);
-		json_close(json, '}');
+			emit_text(json, "fitted_on", baseline->fitted);
+		emit_close(json, '}');
 	}
-	json_close(json, '}');
+	emit_close(json, '}');
 }
 
 static void print_json(const struct report *report)
 {
 	const struct evaluation *evaluation = &report->evaluation;
 	const struct metrics *metrics = &evaluation->metrics;
-	struct json json;
-	json_start(&json, stdout);
-	json_text(&json, "task", report->request->task);
-	json_text(&json, "setting",
+	struct emit json;
+	emit_start(&json, stdout);
+	emit_text(&json, "task", report->request->task);
+	emit_text(&json, "setting",
 		  report->task.kind == TASK_VELOCITY ? report->head->name + strlen("velocity_")
 						     : setting_names[report->head->setting]);
-	json_text(&json, "grid", "file");
-	json_text(&json, "head", report->head->name);
-	json_text(&json, "model", model_path(report->model));
-	json_text(&json, "model_sha256", model_sha256(report->model));
-	json_integer(&json, "window_notes", report->window);
-	json_integer(&json, "files", (long long)evaluation->files);
-	json_integer(&json, "count", (long long)metrics->count);
-	json_integer(&json, "skipped", (long long)report->skipped);
+	emit_text(&json, "grid", "file");
+	emit_text(&json, "head", report->head->name);
+	emit_text(&json, "model", model_path(report->model));
+	emit_text(&json, "model_sha256", model_sha256(report->model));
+	emit_integer(&json, "window_notes", report->window);
+	emit_integer(&json, "files", (long long)evaluation->files);
+	emit_integer(&json, "count", (long long)metrics->count);
+	emit_integer(&json, "skipped", (long long)report->skipped);
 	json_figures(&json, metrics);
-	json_open(&json, "labels", '[');
+	emit_open(&json, "labels", '[');
 	for (int i = 0; i < report->task.classes; i++)
-		json_text(&json, NULL, report->task.label[i]);
-	json_close(&json, ']');
-	json_open(&json, "confusion", '[');
+		emit_text(&json, NULL, report->task.label[i]);
+	emit_close(&json, ']');
+	emit_open(&json, "confusion", '[');
 	for (int i = 0; i < report->task.classes; i++) {
-		json_open(&json, NULL, '[');
+		emit_open(&json, NULL, '[');
 		for (int k = 0; k < report->task.classes; k++)
-			json_integer(&json, NULL, (long long)metrics->confusion[i][k]);
-		json_close(&json, ']');
+			emit_integer(&json, NULL, (long long)metrics->confusion[i][k]);
+		emit_close(&json, ']');
 	}
-	json_close(&json, ']');
-	json_real(&json, "ece", metrics->ece);
+	emit_close(&json, ']');
+	emit_real(&json, "ece", metrics->ece);
 	json_baselines(&json, report);
 	if (report->task.kind == TASK_VELOCITY)
-		json_real(&json, "mae", metrics->mae);
+		emit_real(&json, "mae", metrics->mae);
 	if (report->task.kind == TASK_SEQUENCE) {
 		json_level(&json, "window", &evaluation->passages);
 		json_level(&json, "piece", metrics);
 	}
 	if (report->task.kind == TASK_MELODY) {
 		struct metrics_class melody = metrics_of_class(metrics, MELODY_MELODY);
-		json_real(&json, "precision", melody.precision);
-		json_real(&json, "recall", melody.recall);
-		json_real(&json, "f1", melody.f1);
+		emit_real(&json, "precision", melody.precision);
+		emit_real(&json, "recall", melody.recall);
+		emit_real(&json, "f1", melody.f1);
 	}
-	json_finish(&json);
+	emit_finish(&json);
 }
 
 static void print_row(const char *what, const struct metrics *metrics, bool mae, const char *fitted)

@@ -15,6 +15,7 @@ static const struct tool tools[] = {
     {"finetune", tool_finetune, "train encoder and heads from labelled manifests"},
     {"eval", tool_eval, "compare a model's answers with labels, baselines beside it"},
     {"predict", tool_predict, "label the notes of a MIDI file, at once or as if it were played"},
+    {"bench", tool_bench, "measure a forward pass, a note and training beside the machine's peak"},
 };
 
 #define TOOLS (sizeof tools / sizeof *tools)

@@ -10,7 +10,7 @@
 #include "stream/grid.h"
 #include "stream/timeline.h"
 #include "tools/argument.h"
-#include "tools/json.h"
+#include "tools/emit.h"
 #include "train/dataset.h"
 #include "train/listener.h"
 
@@ -246,56 +246,56 @@ static int64_t to_ms(int64_t us)
 
 static void print_json(const struct result *result)
 {
-	struct json json;
-	json_start(&json, stdout);
-	json_text(&json, "file", result->request->path);
-	json_text(&json, "model", model_path(result->model));
-	json_text(&json, "model_sha256", model_sha256(result->model));
-	json_text(&json, "mode", result->request->live ? "live" : "file");
-	json_text(&json, "grid", result->request->grid);
-	json_open(&json, "notes", '[');
+	struct emit json;
+	emit_start(&json, stdout);
+	emit_text(&json, "file", result->request->path);
+	emit_text(&json, "model", model_path(result->model));
+	emit_text(&json, "model_sha256", model_sha256(result->model));
+	emit_text(&json, "mode", result->request->live ? "live" : "file");
+	emit_text(&json, "grid", result->request->grid);
+	emit_open(&json, "notes", '[');
 	for (size_t i = 0; i < result->count; i++) {
 		const struct row *row = &result->rows[i];
-		json_open(&json, NULL, '{');
-		json_integer(&json, "id", (long long)i + 1);
-		json_integer(&json, "onset_ms", to_ms(row->onset_us));
-		json_integer(&json, "pitch", row->pitch);
-		json_integer(&json, "velocity", row->velocity);
-		json_integer(&json, "duration_ms", to_ms(row->duration_us));
+		emit_open(&json, NULL, '{');
+		emit_integer(&json, "id", (long long)i + 1);
+		emit_integer(&json, "onset_ms", to_ms(row->onset_us));
+		emit_integer(&json, "pitch", row->pitch);
+		emit_integer(&json, "velocity", row->velocity);
+		emit_integer(&json, "duration_ms", to_ms(row->duration_us));
 		if (result->melody) {
-			json_integer(&json, "melody", row->melody);
-			json_real(&json, "confidence", (double)row->confidence);
+			emit_integer(&json, "melody", row->melody);
+			emit_real(&json, "confidence", (double)row->confidence);
 		}
 		if (result->velocity) {
-			json_real(&json, "expected", (double)row->expected);
-			json_real(&json, "spread", (double)row->spread);
+			emit_real(&json, "expected", (double)row->expected);
+			emit_real(&json, "spread", (double)row->spread);
 		}
-		json_integer(&json, "stage", row->stage);
-		json_close(&json, '}');
+		emit_integer(&json, "stage", row->stage);
+		emit_close(&json, '}');
 	}
-	json_close(&json, ']');
+	emit_close(&json, ']');
 	for (int i = 0; i < VERDICTS; i++) {
 		const struct verdict *verdict = &result->verdict[i];
 		if (!verdict->given) {
-			json_text(&json, verdict_names[i], NULL);
+			emit_text(&json, verdict_names[i], NULL);
 			continue;
 		}
 		const struct head_spec *spec = &model_shape(result->model)->head[verdict->head];
-		json_open(&json, verdict_names[i], '{');
-		json_integer(&json, "class", verdict->label);
-		json_text(&json, "name", verdict->label < 0 ? "unknown" : spec->label[verdict->label]);
-		json_real(&json, "confidence", (double)verdict->confidence);
-		json_open(&json, "labels", '[');
+		emit_open(&json, verdict_names[i], '{');
+		emit_integer(&json, "class", verdict->label);
+		emit_text(&json, "name", verdict->label < 0 ? "unknown" : spec->label[verdict->label]);
+		emit_real(&json, "confidence", (double)verdict->confidence);
+		emit_open(&json, "labels", '[');
 		for (int c = 0; c < spec->classes; c++)
-			json_text(&json, NULL, spec->label[c]);
-		json_close(&json, ']');
-		json_open(&json, "probs", '[');
+			emit_text(&json, NULL, spec->label[c]);
+		emit_close(&json, ']');
+		emit_open(&json, "probs", '[');
 		for (int c = 0; c < spec->classes; c++)
-			json_real(&json, NULL, (double)verdict->probability[c]);
-		json_close(&json, ']');
-		json_close(&json, '}');
+			emit_real(&json, NULL, (double)verdict->probability[c]);
+		emit_close(&json, ']');
+		emit_close(&json, '}');
 	}
-	json_finish(&json);
+	emit_finish(&json);
 }
 
 static void print_table(const struct result *result)

@@ -1,5 +1,5 @@
 /* JSON on a stream, see json.h. Main thread. */
-#include "tools/json.h"
+#include "tools/emit.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static size_t character_length(const unsigned char *text)
 	return code < smallest[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
 }
 
-static void put_text(struct json *json, const char *value)
+static void put_text(struct emit *json, const char *value)
 {
 	const unsigned char *text = (const unsigned char *)value;
 	putc('"', json->out);
@@ -44,7 +44,7 @@ static void put_text(struct json *json, const char *value)
 	putc('"', json->out);
 }
 
-static void put_key(struct json *json, const char *key)
+static void put_key(struct emit *json, const char *key)
 {
 	if (!json->first)
 		putc(',', json->out);
@@ -55,37 +55,37 @@ static void put_key(struct json *json, const char *key)
 	}
 }
 
-void json_start(struct json *json, FILE *out)
+void emit_start(struct emit *json, FILE *out)
 {
-	*json = (struct json){out, true};
+	*json = (struct emit){out, true};
 	putc('{', out);
 }
 
-void json_finish(struct json *json)
+void emit_finish(struct emit *json)
 {
 	fputs("}\n", json->out);
 }
 
-void json_open(struct json *json, const char *key, char bracket)
+void emit_open(struct emit *json, const char *key, char bracket)
 {
 	put_key(json, key);
 	putc(bracket, json->out);
 	json->first = true;
 }
 
-void json_close(struct json *json, char bracket)
+void emit_close(struct emit *json, char bracket)
 {
 	putc(bracket, json->out);
 	json->first = false;
 }
 
-void json_integer(struct json *json, const char *key, long long value)
+void emit_integer(struct emit *json, const char *key, long long value)
 {
 	put_key(json, key);
 	fprintf(json->out, "%lld", value);
 }
 
-void json_real(struct json *json, const char *key, double value)
+void emit_real(struct emit *json, const char *key, double value)
 {
 	put_key(json, key);
 	if (isfinite(value))
@@ -94,7 +94,7 @@ void json_real(struct json *json, const char *key, double value)
 		fputs("null", json->out);
 }
 
-void json_text(struct json *json, const char *key, const char *value)
+void emit_text(struct emit *json, const char *key, const char *value)
 {
 	put_key(json, key);
 	if (value)

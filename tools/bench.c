@@ -1,0 +1,378 @@
+/* `midibert bench`: what a forward pass, a note in the stream and a training step cost here, beside the machine's own peak
+ * measured in the same run. Main thread. Prints; asserts nothing. */
+#include "tools/tools.h"
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "engine/engine.h"
+#include "model/encoder.h"
+#include "model/locate.h"
+#include "model/matrix.h"
+#include "tools/argument.h"
+#include "tools/emit.h"
+#include "train/bf16.h"
+#include "train/network.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOOL "bench"
+#define ROUNDS 31         /* timings a median is taken of */
+#define TRAINING_ROWS 512
+#define BANDWIDTH_BYTES (256u << 20) /* well past any cache */
+
+static const int default_windows[] = {64, 128, 256, 512, 1024};
+
+struct bench {
+	const char *path;
+	int window, threads; /* 0: several */
+	bool json;
+	struct model *model;
+	double peak, fp32_peak;  /* operations a second of one thread */
+	double bandwidth;        /* bytes a second, read */
+	struct emit out;
+};
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+	qsort(values, (size_t)count, sizeof *values, compare);
+	return values[count / 2];
+}
+
+static double *random_floats(size_t count)
+{
+	float *x = aligned_alloc(64, (count * sizeof *x + 63) / 64 * 64);
+	struct random random = {1, 0};
+	for (size_t i = 0; x && i < count; i++)
+		x[i] = (float)random_uniform(&random) - 0.5f;
+	return (double *)(void *)x;
+}
+
+/* The best rate of one product shape, in fp32 by OpenBLAS or in bf16 by our kernel; one thread. */
+static double product_rate(int m, int n, int k, bool bf16)
+{
+	float *a = (float *)(void *)random_floats((size_t)m * (size_t)k), *b = (float *)(void *)random_floats((size_t)n * (size_t)k);
+	float *c = (float *)(void *)random_floats((size_t)m * (size_t)n);
+	uint32_t *rows = aligned_alloc(64, ((size_t)m * (size_t)(k + 1) / 2 * 4 + 127) / 64 * 64);
+	uint32_t *panels = aligned_alloc(64, (bf16_panel_pairs(k, n) * 4 + 63) / 64 * 64);
+	double best = 0;
+	if (a && b && c && rows && panels) {
+		if (bf16) {
+			bf16_rows(m, k, a, k, rows);
+			bf16_pack_transposed(k, n, b, k, panels);
+		}
+		for (int i = 0; i < ROUNDS; i++) {
+			int64_t began = clock_now_us();
+			int repeats = 0;
+			do {
+				if (bf16)
+					bf16_product(m, n, k, rows, (size_t)(k + 1) / 2, 1, panels, false, c, n);
+				else
+					matrix_nt(m, n, k, a, k, b, k, 0, c, n);
+				repeats++;
+			} while (clock_now_us() - began < 2000);
+			double rate = 2.0 * m * n * k * repeats / (double)(clock_now_us() - began) * 1e6;
+			best = rate > best ? rate : best;
+		}
+	}
+	free(a), free(b), free(c), free(rows), free(panels);
+	return best;
+}
+
+/* Peak: the best product rate of any library here, on the model's shapes and on 1024 cubed. */
+static void measure_machine(struct bench *bench)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	int d = shape->width, f = shape->inner;
+	const int sizes[][3] = {{256, 3 * d, d}, {256, f, d}, {256, d, f}, {1024, 1024, 1024}};
+	matrix_use_threads(1);
+	for (int i = 0; i < 4; i++) {
+		double rate = product_rate(sizes[i][0], sizes[i][1], sizes[i][2], false);
+		bench->fp32_peak = rate > bench->fp32_peak ? rate : bench->fp32_peak;
+		double half = bf16_available() ? product_rate(sizes[i][0], sizes[i][1], sizes[i][2], true) : 0;
+		bench->peak = half > bench->peak ? half : bench->peak;
+	}
+	if (bench->fp32_peak > bench->peak)
+		bench->peak = bench->fp32_peak;
+	uint64_t *memory = malloc(BANDWIDTH_BYTES);
+	volatile uint64_t sink = 0;
+	if (!memory)
+		return;
+	memset(memory, 1, BANDWIDTH_BYTES);
+	for (int round = 0; round < 5; round++) {
+		int64_t began = clock_now_us();
+		uint64_t sum[8] = {0};
+		for (size_t i = 0; i < BANDWIDTH_BYTES / 8; i += 8)
+			for (int lane = 0; lane < 8; lane++)
+				sum[lane] += memory[i + (size_t)lane];
+		for (int lane = 0; lane < 8; lane++)
+			sink += sum[lane];
+		double rate = (double)BANDWIDTH_BYTES / (double)(clock_now_us() - began) * 1e6;
+		bench->bandwidth = rate > bench->bandwidth ? rate : bench->bandwidth;
+	}
+	(void)sink;
+	free(memory);
+}
+
+static struct token made_up_token(int64_t index)
+{
+	struct place place = {.bar = index / 16, .position = (uint8_t)(index % 16 * 4), .time_signature = 9, .tempo = 35};
+	return octuple_token(&place, 40 + (int)(index * 7 % 40), 4, 60 + (int)(index % 30), 0);
+}
+
+/* Operations of the products of one forward row that looks back on `window` notes (2 a multiply-add). */
+static double row_operations(const struct model_shape *shape, int window)
+{
+	double d = shape->width, f = shape->inner;
+	double seen = window + (shape->lookahead == LOOKAHEAD_UNLIMITED ? window : shape->lookahead);
+	return shape->layers * (2 * (4 * d * d + 2 * d * f) + 4 * 2 * d * seen);
+}
+
+static void put_forward(struct bench *bench, int window, int threads)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	struct encoder *encoder = encoder_new(bench->model, window, window);
+	struct token *tokens = calloc((size_t)window, sizeof *tokens);
+	double times[ROUNDS];
+	if (!encoder || !tokens)
+		goto out;
+	for (int i = 0; i < window; i++)
+		tokens[i] = made_up_token(i);
+	matrix_use_threads(threads);
+	for (int i = -2; i < ROUNDS; i++) {
+		encoder_reset(encoder);
+		int64_t began = clock_now_us();
+		encoder_run(encoder, 0, window, tokens, NULL);
+		if (i >= 0)
+			times[i] = (double)(clock_now_us() - began) / 1000;
+	}
+	matrix_use_threads(1);
+	double ms = median(times, ROUNDS), rate = row_operations(shape, window / 2) * window / ms * 1000;
+	if (bench->json) {
+		emit_open(&bench->out, NULL, '{');
+		emit_integer(&bench->out, "window", window);
+		emit_integer(&bench->out, "threads", threads);
+		emit_text(&bench->out, "backend", model_backend());
+		emit_text(&bench->out, "precision", "fp32");
+		emit_real(&bench->out, "ms_p50", ms);
+		emit_real(&bench->out, "share_of_peak", rate / (bench->peak * threads));
+		emit_real(&bench->out, "share_of_precision_peak", rate / (bench->fp32_peak * threads));
+		emit_close(&bench->out, '}');
+	} else {
+		printf("forward   window %4d  threads %d  %8.3f ms  %5.1f GF/s  %4.1f %% of peak, %4.1f %% of fp32 peak\n", window, threads, ms,
+		       rate * 1e-9, 100 * rate / (bench->peak * threads), 100 * rate / (bench->fp32_peak * threads));
+	}
+out:
+	encoder_free(encoder);
+	free(tokens);
+}
+
+static void drop_prediction(void *context, const struct prediction *prediction)
+{
+	(void)context;
+	(void)prediction;
+}
+
+/* Bytes one note must read at least: every weight once a pass, and the keys, values and relative terms it looks back on. */
+static double note_bytes(const struct model_shape *shape, int window)
+{
+	double d = shape->width, f = shape->inner, seen = window;
+	bool hidden = false, played = false;
+	for (int h = 0; h < shape->heads; h++) {
+		hidden |= shape->head[h].setting == SETTING_HIDDEN;
+		played |= shape->head[h].setting == SETTING_PLAYED;
+	}
+	double weights = shape->layers * (4 * d * d + 2 * d * f), cache = shape->layers * (2 * seen * d + shape->attention_heads * seen);
+	return 4 * (hidden + played) * (weights + cache);
+}
+
+/* One note through the engine as the daemon runs it: accept, then one inference with every head, in a full window. */
+static void put_note(struct bench *bench, int window)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	struct engine_options options = {.window = window, .decide_us = 100000, .final_after_us = 2000000, .style_every_us = 500000};
+	struct engine_sink sink = {drop_prediction, NULL};
+	struct grid *grid = grid_new_fixed(120);
+	struct engine *engine = NULL;
+	struct error error;
+	double times[256];
+	int timed = 0;
+	if (!grid || engine_new(bench->model, grid, &options, &sink, &engine, &error) != STATUS_OK)
+		goto out;
+	for (int i = 0; timed < 256; i++) {
+		struct event on = {.event_us = i * 125000 + 1, .position = -1, .note_id = i + 1, .kind = EVENT_NOTE_ON, .pitch = (uint8_t)(40 + i * 7 % 40), .velocity = (uint8_t)(60 + i % 30)};
+		struct event off = {.event_us = i * 125000 + 100000, .position = -1, .note_id = i + 1, .kind = EVENT_NOTE_OFF, .pitch = on.pitch, .duration_us = 99999};
+		on.arrival_us = on.event_us;
+		off.arrival_us = off.event_us;
+		engine_accept(engine, &on);
+		int64_t began = clock_now_us();
+		engine_infer(engine, on.event_us);
+		if (i > window + 64)
+			times[timed++] = (double)(clock_now_us() - began) / 1000;
+		engine_accept(engine, &off);
+		engine_expire(engine, off.event_us);
+	}
+	double ms = median(times, timed), bytes = note_bytes(shape, window), floor_ms = bytes / bench->bandwidth * 1000;
+	if (bench->json) {
+		emit_open(&bench->out, NULL, '{');
+		emit_integer(&bench->out, "window", window);
+		emit_real(&bench->out, "ms_p50", ms);
+		emit_real(&bench->out, "bytes", bytes);
+		emit_real(&bench->out, "floor_ms", floor_ms);
+		emit_close(&bench->out, '}');
+	} else {
+		printf("note      window %4d             %8.3f ms  floor %.3f ms (%.1f MB at %.1f GB/s)\n", window, ms, floor_ms, bytes * 1e-6,
+		       bench->bandwidth * 1e-9);
+	}
+out:
+	engine_free(engine);
+	grid_free(grid);
+}
+
+/* Forward and backward passes over one sequence on one thread: what each training thread does. */
+static void put_training(struct bench *bench)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	struct network_options options = {.rows = TRAINING_ROWS, .precision = PRECISION_BF16, .dropout = 0.1f};
+	struct parameters *parameters = NULL;
+	struct network *network = NULL;
+	struct workspace *workspace = NULL;
+	float *values = NULL, *gradient = NULL;
+	struct token tokens[TRAINING_ROWS];
+	int limit[TRAINING_ROWS];
+	int8_t label[TRAINING_ROWS];
+	double times[9];
+	int head = -1;
+	for (int h = 0; h < shape->heads; h++)
+		head = shape->head[h].level == HEAD_NOTE ? h : head;
+	if (head < 0 || parameters_new(shape, &parameters, NULL) != STATUS_OK || !(values = calloc(parameters->elements, sizeof *values)))
+		goto out;
+	parameters_initialise(parameters, 1, values);
+	if (network_new(shape, parameters, values, &options, &network, NULL) != STATUS_OK || !(workspace = workspace_new(network)) ||
+	    !(gradient = calloc(network_gradient_size(network), sizeof *gradient)))
+		goto out;
+	int n = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
+	for (int t = 0; t < TRAINING_ROWS; t++) {
+		tokens[t] = made_up_token(t);
+		limit[t] = t + n < TRAINING_ROWS ? t + n : TRAINING_ROWS - 1;
+		label[t] = (int8_t)(t % shape->head[head].classes);
+	}
+	struct sequence sequence = {.length = TRAINING_ROWS, .tokens = tokens, .limit = limit, .key = 1};
+	for (int h = 0; h < HEADS_MAX; h++)
+		sequence.sequence_label[h] = LABEL_NONE;
+	sequence.note_label[head] = label;
+	sequence.weight[head] = 1.0f / TRAINING_ROWS;
+	for (int i = -1; i < 9; i++) {
+		struct score score = {0};
+		int64_t began = clock_now_us();
+		network_pass(network, workspace, &sequence, gradient, &score);
+		if (i >= 0)
+			times[i] = (double)(clock_now_us() - began) * 1e-6;
+	}
+	double s = median(times, 9);
+	int seen = TRAINING_ROWS < shape->span ? TRAINING_ROWS / 2 : shape->span - shape->span * shape->span / (2 * TRAINING_ROWS);
+	double share = 3 * row_operations(shape, seen) * TRAINING_ROWS / s / bench->peak;
+	if (bench->json) {
+		emit_open(&bench->out, "training", '{');
+		emit_real(&bench->out, "tokens_per_s", TRAINING_ROWS / s);
+		emit_real(&bench->out, "share_of_peak", share);
+		emit_close(&bench->out, '}');
+	} else {
+		printf("training  one thread              %8.0f notes/s  %4.1f %% of peak (%s)\n", TRAINING_ROWS / s, 100 * share,
+		       product_has_bf16() ? "bf16 products" : "fp32");
+	}
+out:
+	workspace_free(workspace);
+	network_free(network);
+	parameters_free(parameters);
+	free(values);
+	free(gradient);
+}
+
+static void run(struct bench *bench)
+{
+	int span = model_shape(bench->model)->span;
+	int only[1] = {bench->window};
+	const int *windows = bench->window ? only : default_windows;
+	int count = bench->window ? 1 : (int)(sizeof default_windows / sizeof *default_windows);
+	measure_machine(bench);
+	if (bench->json)
+		emit_start(&bench->out, stdout);
+	else
+		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model), model_backend(),
+		       bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bandwidth * 1e-9);
+	if (bench->json)
+		emit_open(&bench->out, "forward", '[');
+	for (int i = 0; i < count; i++)
+		for (int threads = bench->threads ? bench->threads : 1; windows[i] <= span && threads <= (bench->threads ? bench->threads : 2); threads++)
+			put_forward(bench, windows[i], threads);
+	if (bench->json) {
+		emit_close(&bench->out, ']');
+		emit_open(&bench->out, "note", '[');
+	}
+	for (int i = 0; i < count; i++)
+		if (windows[i] <= span)
+			put_note(bench, windows[i]);
+	if (bench->json)
+		emit_close(&bench->out, ']');
+	put_training(bench);
+	if (bench->json)
+		emit_finish(&bench->out);
+}
+
+static int help(void)
+{
+	printf("usage: midibert bench [--model FILE] [--window N] [--threads N] [--json]\n\n"
+	       "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the daemon runs\n"
+	       "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
+	       "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two.\n");
+	return tool_finish(TOOL, TOOL_DONE);
+}
+
+int tool_bench(int argc, char **argv)
+{
+	static const struct option table[] = {{"model", required_argument, NULL, 'm'}, {"window", required_argument, NULL, 'w'},
+					      {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},		{0}};
+	struct bench bench = {0};
+	struct error error = {0};
+	char found[4096];
+	int code;
+	optind = 1;
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		switch (code) {
+		case 'm': bench.path = optarg; break;
+		case 'j': bench.json = true; break;
+		case 'h': return help();
+		case 'w':
+			if (!argument_integer(optarg, 1, 4096, &bench.window))
+				return tool_usage(TOOL, "--window %s: 1 to 4096", optarg);
+			break;
+		case 't':
+			if (!argument_integer(optarg, 1, 64, &bench.threads))
+				return tool_usage(TOOL, "--threads %s: 1 to 64", optarg);
+			break;
+		default: return tool_usage(TOOL, "%s: %s", argv[optind - 1], code == ':' ? "needs a value" : "no such option");
+		}
+	}
+	if (optind < argc)
+		return tool_usage(TOOL, "%s: not an option", argv[optind]);
+	if (locate_model(bench.path, found, sizeof found, &error) != STATUS_OK || model_load(found, &bench.model, &error) != STATUS_OK)
+		return tool_fail(TOOL, &error);
+	if (bench.window > model_shape(bench.model)->span) {
+		model_free(bench.model);
+		return tool_usage(TOOL, "--window %d: these weights look back on %d notes", bench.window, model_shape(bench.model)->span);
+	}
+	run(&bench);
+	model_free(bench.model);
+	return tool_finish(TOOL, TOOL_DONE);
+}
