@@ -49,6 +49,7 @@ struct connection {
 	_Atomic bool live, busy;
 	_Atomic(jack_port_t *) ports[INPUTS_MAX];
 	_Atomic uint32_t presence[INPUTS_MAX]; /* odd: present; each coming or going adds one */
+	_Atomic bool early[INPUTS_MAX];        /* a cycle has announced it by itself */
 	_Atomic int64_t offset_us;             /* CLOCK_MONOTONIC minus JACK's time */
 	_Atomic uint32_t cycles;
 	_Atomic uint64_t xruns;
@@ -111,7 +112,7 @@ static void announce(struct connection *connection, int64_t now_us)
 		uint32_t presence = atomic_load(&connection->presence[input]);
 		if (presence == connection->presence_seen[input])
 			continue;
-		if (connection->presence_seen[input] % 2 == 1)
+		if (presence - connection->presence_seen[input] > 1 || presence % 2 == 0)
 			source_input_gone(&connection->owner->source, input, now_us);
 		if (presence % 2 == 1)
 			source_input_present(&connection->owner->source, input, now_us);
@@ -147,6 +148,11 @@ static void run_cycle(struct connection *connection, jack_nframes_t frames, int6
 		for (int i = 1; i < open; i++)
 			if (cursors[i].event.time < first->event.time)
 				first = &cursors[i];
+		if (!source->slots[first->input].present) {
+			/* Played before the helper has seen the connection. */
+			atomic_store(&connection->early[first->input], true);
+			source_input_present(source, first->input, arrival_us);
+		}
 		jack_time_t time = jack_frames_to_time(connection->client, cycle_frame + first->event.time);
 		source_bytes(source, first->input, first->event.buffer, first->event.size,
 			     time > 0 ? (int64_t)time + offset_us : arrival_us, arrival_us);
@@ -218,10 +224,13 @@ static int64_t read_jack_time(void *context)
 static void set_present(struct connection *connection, int input, bool present)
 {
 	struct lane *lane = &connection->lanes[input];
-	if (lane->here == present)
-		return;
+	if (lane->here != present)
+		atomic_fetch_add(&connection->presence[input], 1);
+	else if (!present && atomic_exchange(&connection->early[input], false))
+		atomic_fetch_add(&connection->presence[input], 2); /* came and went between two looks */
+	if (present)
+		atomic_store(&connection->early[input], false);
 	lane->here = present;
-	atomic_fetch_add(&connection->presence[input], 1);
 }
 
 /* The lane of a port, made when it is seen for the first time; -1: there is no room or no port for it. */
