@@ -1,5 +1,5 @@
 /* Measures the way of a note: from the note-on at a JACK port to the datagrams at a UDP receiver. One program is both ends,
- * so that one clock (CLOCK_MONOTONIC, which is JACK's, too) times them.
+ * so that one clock (CLOCK_MONOTONIC) times them.
  *
  * What is measured: t0 is the later of the event's time (the start of the JACK cycle that carries it, at offset 0) and the
  * moment at which this client's callback puts it into its port; t1 is the return of recv for the first datagram about that
@@ -116,7 +116,8 @@ static int process(jack_nframes_t frames, void *context)
 	}
 	if ((int32_t)(first - player.due) < 0)
 		return 0;
-	int64_t event_us = (int64_t)jack_frames_to_time(player.client, first);
+	/* JACK counts on a clock of its own rate; how far it is from ours is asked in the same breath. */
+	int64_t event_us = (int64_t)jack_frames_to_time(player.client, first) + now_us() - (int64_t)jack_get_time();
 	player.stamp_us[note] = event_us > entry_us ? event_us : entry_us;
 	if (player.sounding >= 0)
 		emit(buffer, 0, 0x80, player.sounding, 0);
@@ -340,9 +341,6 @@ int main(int count, char **argument)
 	player.client = jack_client_open("midibert_bench", JackNoStartServer | JackUseExactName, NULL);
 	if (player.client == NULL)
 		fail("JACK", "no server, or another client has the name midibert_bench");
-	int64_t apart_us = (int64_t)jack_get_time() - now_us();
-	if (apart_us < -1000 || apart_us > 1000)
-		fail("JACK", "its clock is not CLOCK_MONOTONIC");
 	player.port = jack_port_register(player.client, "keys", JACK_DEFAULT_MIDI_TYPE, JackPortIsOutput, 0);
 	jack_set_process_callback(player.client, process, NULL);
 	player.step = (jack_nframes_t)(jack_get_sample_rate(player.client) / rate);
@@ -386,7 +384,9 @@ int main(int count, char **argument)
 	jack_client_close(player.client);
 	bool lost = answered != player.notes || labelled != player.notes || receiver.finals != player.notes;
 	bool clean = WIFEXITED(state) && WEXITSTATUS(state) == 0;
-	if (lost || !clean)
-		printf("%s\n", lost ? "NOT every note was answered." : "The daemon did NOT end cleanly.");
+	if (lost)
+		printf("NOT every note was answered.\n");
+	if (!clean)
+		printf("The daemon did NOT end cleanly: wait status %#x.\n", (unsigned)state);
 	return lost || !clean;
 }
