@@ -16,10 +16,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #define PRIORITY_DEFAULT 5 /* where the source has none that it could stay below */
 #define PRIORITY_BELOW 2
 #define BEAT_US 1000000
+#define TURNS_MISSED 3	     /* then it is told */
+#define LAST_WORDS_US 700000 /* a terminal that takes nothing is not waited for any longer */
 
 struct live {
 	const struct options *options;
@@ -31,6 +35,12 @@ struct live {
 	pthread_t engine_thread, osc_thread;
 	bool engine_runs, osc_runs;
 	int signals;
+};
+
+struct vigil {
+	int64_t watchdog_us;  /* of the service manager; 0: none */
+	uint64_t engine, osc; /* signs of life when both had given one */
+	int missed;	      /* turns since then */
 };
 
 static enum status open_parts(struct live *live, struct error *error)
@@ -89,19 +99,20 @@ static void report_start(struct live *live)
 }
 
 /* Main's turn: asks both threads for a sign of life, and vouches for them when both gave one since the last turn. */
-static void watch(struct live *live, uint64_t beats[2], int64_t *since_us, int64_t watchdog_us)
+static void watch(struct live *live, struct vigil *vigil)
 {
-	uint64_t now[2] = {atomic_load_explicit(&live->shared.engine_beats, memory_order_relaxed),
-			   atomic_load_explicit(&live->shared.osc_beats, memory_order_relaxed)};
-	if (now[0] != beats[0] && now[1] != beats[1]) {
-		beats[0] = now[0];
-		beats[1] = now[1];
-		if (watchdog_us > 0)
-			notify_alive();
-		*since_us = clock_now_us();
-	} else if (clock_now_us() - *since_us > 5 * BEAT_US) {
-		fprintf(stderr, "midibertd: the %s thread has not answered for %d s\n",
-			now[0] == beats[0] ? "engine" : "osc", (int)((clock_now_us() - *since_us) / 1000000));
+	uint64_t engine = atomic_load_explicit(&live->shared.engine_beats, memory_order_relaxed);
+	uint64_t osc = atomic_load_explicit(&live->shared.osc_beats, memory_order_relaxed);
+	bool engine_lives = engine != vigil->engine, osc_lives = osc != vigil->osc;
+	vigil->missed = engine_lives && osc_lives ? 0 : vigil->missed + 1;
+	if (vigil->missed == 0 && vigil->watchdog_us > 0)
+		notify_alive();
+	if (vigil->missed >= TURNS_MISSED)
+		fprintf(stderr, "midibertd: the %s thread does not answer\n", engine_lives ? "osc" : "engine");
+	/* Both have to move on from here: one that moves alone says nothing about the other. */
+	if (vigil->missed == 0) {
+		vigil->engine = engine;
+		vigil->osc = osc;
 	}
 	wake_post(live->shared.engine_wake);
 	wake_post(live->shared.osc_wake);
@@ -110,17 +121,16 @@ static void watch(struct live *live, uint64_t beats[2], int64_t *since_us, int64
 /* Until a signal, the end of a file, or a terminal that is gone. */
 static void wait_for_end(struct live *live)
 {
-	int64_t watchdog_us = notify_watchdog_us();
-	int64_t turn_us = watchdog_us > 0 && watchdog_us / 4 < BEAT_US ? watchdog_us / 4 : BEAT_US;
-	int64_t next_us = clock_now_us(), since_us = next_us;
-	uint64_t beats[2] = {0, 0};
+	struct vigil vigil = {.watchdog_us = notify_watchdog_us()};
+	int64_t turn_us = vigil.watchdog_us > 0 && vigil.watchdog_us / 4 < BEAT_US ? vigil.watchdog_us / 4 : BEAT_US;
+	int64_t next_us = clock_now_us();
 	struct pollfd waiting[2] = {{.fd = live->signals, .events = POLLIN},
 				    {.fd = live->shared.main_wake, .events = POLLIN}};
 	while (!atomic_load_explicit(&live->shared.osc_done, memory_order_acquire) &&
 	       !atomic_load(&live->shared.osc_failed)) {
 		int64_t ahead_us = next_us - clock_now_us();
 		if (ahead_us <= 0) {
-			watch(live, beats, &since_us, watchdog_us);
+			watch(live, &vigil);
 			next_us = clock_now_us() + turn_us;
 			ahead_us = turn_us;
 		}
@@ -131,6 +141,20 @@ static void wait_for_end(struct live *live)
 				break;
 		}
 	}
+}
+
+/* --print may write to a pipe that nobody reads, and then the thread never ends. */
+static void join_osc(struct live *live)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	int64_t ns = until.tv_nsec + LAST_WORDS_US * INT64_C(1000);
+	until.tv_sec += ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	if (pthread_timedjoin_np(live->osc_thread, NULL, &until) == 0)
+		return;
+	fprintf(stderr, "midibertd: what is left cannot be sent or printed; giving up\n");
+	_exit(1);
 }
 
 /* Source first, then the engine, which finalises, then osc, which sends what is left. */
@@ -147,7 +171,7 @@ static void stop(struct live *live)
 		pthread_join(live->engine_thread, NULL);
 	wake_post(live->shared.osc_wake);
 	if (live->osc_runs)
-		pthread_join(live->osc_thread, NULL);
+		join_osc(live);
 }
 
 enum status live_run(const struct options *options, struct error *error)
