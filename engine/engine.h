@@ -17,7 +17,7 @@
 #define ENGINE_SEQUENCE_NOTES 16 /* style and emotion are not judged on fewer */
 
 /* What the daemon and the offline tool do unless told. */
-#define ENGINE_DECIDE_MS 150
+#define ENGINE_DECIDE_MS 80
 #define ENGINE_FINAL_AFTER_MS 2000
 #define ENGINE_STYLE_EVERY_MS 1000
 
