@@ -174,7 +174,7 @@ static void begin_note(struct moment *moment, struct event *event)
 		id = 0;
 	}
 	struct held_note note = {event->event_us, id, event->input, event->channel, event->pitch};
-	if (held_push(source->held, &note))
+	if (held_push(source->held, &note) || id == 0)
 		return;
 	/* More keys down than any player has: the oldest one is stuck. End it rather than lose the pairing of this one. */
 	if (held_pop_oldest(source->held, &oldest)) {

@@ -1,0 +1,320 @@
+/* What the three sources share: numbering, pairing, filters, full rings, stuck keys, slots. */
+#include "stream/source_base.h"
+
+#include "base/wake.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define RING 256
+#define NOW 5000000
+#define KEYS 60 /* that are held at once; the pool of such rings has room for 64 */
+
+struct bed {
+	struct source source;
+	struct source_output output;
+};
+
+static void no_close(struct source *source)
+{
+	(void)source;
+}
+
+static void open_bed(struct bed *bed, const struct source_options *options)
+{
+	bed->output = (struct source_output){ring_new(sizeof(struct event), RING), ring_new(sizeof(struct event), RING),
+					     wake_open(), wake_open()};
+	struct error error;
+	assert_int_equal(source_init(&bed->source, options, &bed->output, no_close, &error), STATUS_OK);
+}
+
+static void close_bed(struct bed *bed)
+{
+	source_uninit(&bed->source);
+	ring_free(bed->output.engine);
+	ring_free(bed->output.osc);
+	close(bed->output.engine_wake);
+	close(bed->output.osc_wake);
+}
+
+static void play(struct bed *bed, int status, int first, int second)
+{
+	const uint8_t bytes[] = {(uint8_t)status, (uint8_t)first, (uint8_t)second};
+	source_bytes(&bed->source, 0, bytes, 3, NOW, NOW);
+}
+
+/* The next event, which both rings must have. */
+static struct event take(struct bed *bed)
+{
+	struct event engine = {0}, osc = {0};
+	assert_true(ring_pop(bed->output.engine, &engine));
+	assert_true(ring_pop(bed->output.osc, &osc));
+	assert_int_equal(engine.note_id, osc.note_id);
+	assert_int_equal(engine.kind, osc.kind);
+	return engine;
+}
+
+static void take_note(struct bed *bed, int kind, int32_t id)
+{
+	struct event event = take(bed);
+	assert_int_equal(event.kind, kind);
+	assert_int_equal(event.note_id, id);
+}
+
+static void assert_empty(struct bed *bed)
+{
+	assert_true(ring_is_empty(bed->output.engine));
+	assert_true(ring_is_empty(bed->output.osc));
+}
+
+static const struct source_options everything = {.key_high = 127};
+
+static void test_numbers_wrap_to_one(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	play(&bed, 0x90, 60, 1);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	bed.source.last_id = NOTE_ID_MAX - 1;
+	play(&bed, 0x90, 61, 1);
+	play(&bed, 0x90, 62, 1);
+	play(&bed, 0x80, 61, 1);
+	take_note(&bed, EVENT_NOTE_ON, NOTE_ID_MAX);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	take_note(&bed, EVENT_NOTE_OFF, NOTE_ID_MAX);
+	assert_int_equal(bed.source.counters.last_note_id, 1);
+	close_bed(&bed);
+}
+
+static void test_running_status_and_stray_bytes(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	const uint8_t bytes[] = {1, 2, 0x90, 60, 64, 61, 64, 60, 0};
+	source_bytes(&bed.source, 0, bytes, sizeof bytes, NOW, NOW);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	take_note(&bed, EVENT_NOTE_ON, 2);
+	take_note(&bed, EVENT_NOTE_OFF, 1);
+	assert_int_equal(bed.source.counters.bad_input, 2);
+	/* Messages that did not come as bytes are checked, too. */
+	const struct midi_message high = {0x90, {128, 64}, 3}, loud = {0x90, {60, 200}, 3}, brief = {0x90, {60, 64}, 2};
+	source_message(&bed.source, 0, &high, NOW, NOW);
+	source_message(&bed.source, 0, &loud, NOW, NOW);
+	source_message(&bed.source, 0, &brief, NOW, NOW);
+	assert_int_equal(bed.source.counters.bad_input, 5);
+	assert_empty(&bed);
+	close_bed(&bed);
+}
+
+static void test_a_broken_stamp_is_replaced_and_counted(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	const uint8_t on[] = {0x90, 60, 64}, off[] = {0x80, 60, 0};
+	source_bytes(&bed.source, 0, on, 3, NOW - 3000, NOW);
+	source_bytes(&bed.source, 0, off, 3, NOW + 100000000, NOW + 1000);
+	assert_int_equal(take(&bed).event_us, NOW - 3000);
+	struct event event = take(&bed);
+	assert_int_equal(event.event_us, NOW + 1000);
+	assert_int_equal(event.duration_us, 4000);
+	source_bytes(&bed.source, 0, on, 3, NOW - 100000000, NOW + 2000);
+	assert_int_equal(take(&bed).event_us, NOW + 2000);
+	source_bytes(&bed.source, 0, off, 3, NOW, NOW + 2000); /* a clock that goes back: no negative length */
+	assert_int_equal(take(&bed).duration_us, 0);
+	assert_int_equal(bed.source.counters.bad_input, 2);
+	close_bed(&bed);
+}
+
+/* Neither ring is read: every note that got in keeps room for its end, the others are dropped, whole and counted. */
+static void test_full_rings_never_lose_a_note_off(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	for (int pitch = 0; pitch < KEYS; pitch++)
+		play(&bed, 0x90, pitch, 64);
+	for (int i = 0; i < 1000; i++)
+		play(&bed, 0xb0, 64, i % 128);
+	assert_true(bed.source.counters.dropped > 0);
+	uint64_t dropped = bed.source.counters.dropped;
+	play(&bed, 0x90, 100, 64); /* dropped */
+	play(&bed, 0x90, 0, 64);   /* dropped, of a key that is down */
+	assert_int_equal(bed.source.counters.dropped, dropped + 4);
+	play(&bed, 0x80, 100, 0);
+	for (int pitch = 0; pitch < KEYS; pitch++)
+		play(&bed, 0x80, pitch, 0);
+	play(&bed, 0x80, 0, 0);
+	assert_int_equal(bed.source.counters.dropped, dropped + 4);
+	assert_int_equal(bed.source.counters.bad_input, 0);
+	int32_t on = 0, off = 0;
+	struct event event;
+	while (ring_pop(bed.output.engine, &event)) {
+		if (event.kind == EVENT_NOTE_ON)
+			assert_int_equal(event.note_id, ++on);
+		else if (event.kind == EVENT_NOTE_OFF)
+			assert_int_equal(event.note_id, ++off);
+	}
+	assert_int_equal(on, off);
+	assert_true(on > 32);
+	assert_int_equal(bed.source.counters.last_note_id, on);
+	close_bed(&bed);
+}
+
+static void test_one_full_ring_does_not_stop_the_other(void **state)
+{
+	(void)state;
+	struct bed bed;
+	struct event event;
+	open_bed(&bed, &everything);
+	int32_t heard = 0;
+	for (int i = 0; i < 2000; i++) {
+		play(&bed, i % 2 ? 0x80 : 0x90, 60, 64);
+		while (ring_pop(bed.output.osc, &event)) /* the engine never reads */
+			heard++;
+	}
+	assert_int_equal(heard, 2000);
+	assert_int_equal(bed.source.counters.last_note_id, 1000);
+	assert_true(bed.source.counters.dropped > 0);
+	close_bed(&bed);
+}
+
+/* Note-ons without note-offs for ever: each ends by itself when the pool is full. */
+static void test_stuck_keys_are_ended(void **state)
+{
+	(void)state;
+	struct bed bed;
+	struct event event;
+	open_bed(&bed, &everything);
+	int32_t on = 0, off = 0;
+	for (int i = 0; i < 1000; i++) {
+		play(&bed, 0x90, i % 5, 64);
+		while (ring_pop(bed.output.osc, &event) && ring_pop(bed.output.engine, &event)) {
+			if (event.kind == EVENT_NOTE_ON)
+				assert_int_equal(event.note_id, ++on);
+			else
+				assert_int_equal(event.note_id, ++off);
+		}
+	}
+	assert_int_equal(on, 1000);
+	assert_int_equal(off, 1000 - RING / 4);
+	assert_int_equal(bed.source.counters.bad_input, off);
+	close_bed(&bed);
+}
+
+static void test_an_input_that_goes_ends_its_notes(void **state)
+{
+	(void)state;
+	struct bed bed;
+	char name[64];
+	open_bed(&bed, &everything);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out"), 0);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 1);
+	source_input_present(&bed.source, 0, NOW);
+	source_input_present(&bed.source, 0, NOW);
+	assert_int_equal(take(&bed).kind, EVENT_INPUT_PRESENT);
+	assert_int_equal(source_state(&bed.source), SOURCE_RUNNING);
+	play(&bed, 0x90, 60, 64);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	source_input_gone(&bed.source, 1, NOW);
+	assert_empty(&bed);
+	source_input_gone(&bed.source, 0, NOW + 7);
+	struct event event = take(&bed);
+	assert_int_equal(event.kind, EVENT_NOTE_OFF);
+	assert_int_equal(event.duration_us, 7);
+	assert_int_equal(take(&bed).kind, EVENT_INPUT_GONE);
+	assert_empty(&bed);
+	assert_int_equal(source_state(&bed.source), SOURCE_LOST);
+	assert_int_equal(bed.source.counters.inputs_present, 0);
+	/* Names return to their numbers; a second device of the same name gets one of its own. */
+	source_give_slot(&bed.source, 0);
+	source_give_slot(&bed.source, 1);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 1);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 2);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out"), 0);
+	for (int i = 3; i < INPUTS_MAX; i++)
+		assert_int_equal(source_take_slot(&bed.source, "more"), i);
+	assert_int_equal(source_take_slot(&bed.source, "too many"), -1);
+	assert_int_equal(bed.source.counters.bad_input, 1);
+	source_input_name(&bed.source, 1, name, sizeof name);
+	assert_string_equal(name, "pads:out");
+	source_input_name(&bed.source, INPUTS_MAX, name, sizeof name);
+	assert_string_equal(name, "");
+	close_bed(&bed);
+}
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	struct bed bed;
+	const struct source_options options = {
+	    .connect = {"a2j:Odd [name]", "VMPK*", "Synth"}, .ignore = {"Pads*", "Keys:MIDI 2"}, .key_high = 127};
+	open_bed(&bed, &options);
+	const struct source *source = &bed.source;
+	assert_true(source_wants(source, "Keys:MIDI 1", true));
+	assert_false(source_wants(source, "Keys:MIDI 1", false));
+	assert_false(source_wants(source, "Keys:MIDI 2", true));
+	assert_false(source_wants(source, "Pads Mini:out", true));
+	assert_true(source_wants(source, "VMPK Output:out", false));
+	assert_true(source_wants(source, "Synth:out", false));
+	assert_false(source_wants(source, "Synth 2:out", false));
+	assert_true(source_wants(source, "a2j:Odd [name]", false));
+	close_bed(&bed);
+}
+
+static void test_wrong_arguments(void **state)
+{
+	(void)state;
+	struct source source;
+	struct error error;
+	struct source_output output = {ring_new(sizeof(struct event), RING), ring_new(sizeof(struct event), 16), -1, -1};
+	struct source_options options = {.key_high = 127};
+	assert_int_equal(source_init(&source, &options, &output, no_close, &error), STATUS_USAGE);
+	options.channel = 17;
+	assert_int_equal(source_init(&source, &options, &output, no_close, &error), STATUS_USAGE);
+	options = (struct source_options){.key_low = 61, .key_high = 60};
+	assert_int_equal(source_init(&source, &options, &output, no_close, &error), STATUS_USAGE);
+	ring_free(output.engine);
+	ring_free(output.osc);
+	source_close(NULL);
+}
+
+static int64_t read_clock(void *context)
+{
+	return *(int64_t *)context;
+}
+
+static void test_a_clock_offset_does_not_tremble(void **state)
+{
+	(void)state;
+	int64_t other_us = 1000;
+	int64_t offset_us = source_clock_offset(0, read_clock, &other_us);
+	assert_true(offset_us > 0); /* this machine has been up for more than a millisecond */
+	other_us += 1000000000;
+	int64_t moved_us = source_clock_offset(offset_us, read_clock, &other_us);
+	assert_true(moved_us < offset_us);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_numbers_wrap_to_one),
+	    cmocka_unit_test(test_running_status_and_stray_bytes),
+	    cmocka_unit_test(test_a_broken_stamp_is_replaced_and_counted),
+	    cmocka_unit_test(test_full_rings_never_lose_a_note_off),
+	    cmocka_unit_test(test_one_full_ring_does_not_stop_the_other),
+	    cmocka_unit_test(test_stuck_keys_are_ended),
+	    cmocka_unit_test(test_an_input_that_goes_ends_its_notes),
+	    cmocka_unit_test(test_patterns),
+	    cmocka_unit_test(test_wrong_arguments),
+	    cmocka_unit_test(test_a_clock_offset_does_not_tremble),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
