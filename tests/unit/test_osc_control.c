@@ -259,6 +259,13 @@ static void challenges_are_few_and_their_table_is_bounded(void **state)
 	}
 	struct challenge taken;
 	assert_false(challenge_take(&table, &target, first, &taken)); /* the oldest gave way */
+	int32_t last = challenge_make(&table, &target, "", 200);
+	struct endpoint elsewhere;
+	assert_int_equal(endpoint_resolve("127.0.0.2:1", true, &elsewhere, NULL), STATUS_OK);
+	assert_false(challenge_take(&table, &elsewhere, last, &taken)); /* the number is good for its host only */
+	endpoint_set_port(&elsewhere, CHALLENGES_MAX + 1);
+	assert_false(challenge_take(&table, &elsewhere, last, &taken));
+	assert_true(challenge_take(&table, &target, last, &taken));
 	client_close(&asker);
 	client_close(&victim);
 }
