@@ -1,5 +1,4 @@
-/* The signals that end the daemon, as a descriptor to poll. Main thread, before any other thread starts: they inherit that
- * these signals are blocked. */
+/* The signals that end the daemon, as a descriptor to poll. Main thread. */
 #ifndef MIDIBERTD_DAEMON_SIGNALS_H
 #define MIDIBERTD_DAEMON_SIGNALS_H
 
@@ -7,9 +6,9 @@
 
 #include <stdbool.h>
 
-/* SIGINT, SIGTERM and SIGHUP end; SIGPIPE is ignored. */
+/* SIGINT, SIGTERM and SIGHUP make the descriptor readable; SIGPIPE is ignored. */
 enum status signals_open(int *descriptor, struct error *error);
-void signals_close(int descriptor); /* negative is allowed */
+void signals_close(int descriptor); /* back to the system's own handling; negative is allowed */
 
 /* True: one has come. Never blocks. */
 bool signals_take(int descriptor);
