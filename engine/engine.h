@@ -17,6 +17,7 @@
 #define ENGINE_SEQUENCE_NOTES 16 /* style and emotion are not judged on fewer */
 
 /* What the daemon and the offline tool do unless told. */
+#define ENGINE_WINDOW 256 /* or the model's span where that is less */
 #define ENGINE_DECIDE_MS 80
 #define ENGINE_FINAL_AFTER_MS 2000
 #define ENGINE_STYLE_EVERY_MS 1000

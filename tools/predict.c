@@ -67,13 +67,13 @@ static void print_help(void)
 	    "  --live            play the file through the engine on a virtual clock: what the daemon sends at --speed 0\n"
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
-	    "  --window N        notes that a label looks back on; default: the model's span\n"
+	    "  --window N        notes that a label looks back on; default: the model's span, with --live at most %d\n"
 	    "  --decide MS       with --live: decide on melody at the latest so long after the onset (%d)\n"
 	    "  --final-after MS  with --live: a label is final at the latest so long after the onset (%d)\n"
 	    "  --grid GRID       bars and beats from the file's tempo map (file, default) or from a steady tempo (fixed)\n"
 	    "  --tempo BPM       the steady tempo, 16-256 (%d); alone it asks for --grid fixed\n"
 	    "  --help            this text\n",
-	    ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS, DEFAULT_BPM);
+	    ENGINE_WINDOW, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS, DEFAULT_BPM);
 }
 
 /* The sequence head that is published for a verdict: the first one of that name, or -1. */
@@ -122,7 +122,8 @@ static void take_prediction(void *context, const struct prediction *prediction)
 static enum status play(struct result *result, const struct timeline *timeline, struct grid *grid, struct error *error)
 {
 	const struct request *request = result->request;
-	const struct engine_options options = {.window = request->window,
+	int span = model_shape(result->model)->span, window = span < ENGINE_WINDOW ? span : ENGINE_WINDOW;
+	const struct engine_options options = {.window = request->window ? request->window : window,
 					       .decide_us = (int64_t)request->decide_ms * 1000,
 					       .final_after_us = (int64_t)request->final_after_ms * 1000,
 					       .style_every_us = (int64_t)ENGINE_STYLE_EVERY_MS * 1000};
