@@ -132,6 +132,8 @@ int main(int argc, char **argv)
 	enum status status = open_source(kind, &options, &output, &source, &error);
 	if (status != STATUS_OK) {
 		fprintf(stderr, "source_dump: %s: %s\n", status_name(status), error.text);
+		ring_free(output.engine);
+		ring_free(output.osc);
 		return status == STATUS_USAGE ? 2 : 1;
 	}
 	char text[256];
@@ -148,7 +150,7 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		wake_wait(wake, ROUND_US);
 	}
-	struct source_counters counters = *source_counters(source);
+	print_counters(source_counters(source)); /* of what came before closing */
 	int64_t close_us = clock_now_us();
 	source_close(source);
 	close_us = clock_now_us() - close_us;
@@ -156,7 +158,6 @@ int main(int argc, char **argv)
 	while (good && ring_pop(output.osc, &event))
 		if (ring_pop(output.engine, &other))
 			printf("%s %" PRId32 "\n", event.kind == EVENT_NOTE_OFF ? "close-off" : "close-event", event.note_id);
-	print_counters(&counters);
 	printf("closed %s\n", close_us < 1000000 ? "in time" : "late");
 	ring_free(output.engine);
 	ring_free(output.osc);
