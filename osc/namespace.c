@@ -10,7 +10,7 @@
 #define CONFIDENCE "confidence", "", 0, 1
 #define STAGE "stage", "", 0, 2
 #define MS(name) name, "ms", 0, 0
-#define COUNT(name) name, "", 0, INT_MAX_ARGUMENT
+#define COUNT(name) name, "", 0, 0
 #define PORT "port", "", 1, 65535
 #define OUT OSC_DIRECTION_OUT, true
 #define ANSWER OSC_DIRECTION_OUT, false
@@ -69,7 +69,7 @@ const struct osc_spec osc_namespace[OSC_ADDRESSES] = {
 		{{MS("p50")}, {MS("p95")}, {MS("p99")}, {MS("period")}}, OUT, false,
 		 "input to send over the last 10 s; the JACK period beside it"},
 	[OSC_STATUS] = {"/midibert/status", "iiiiiii",
-		{{"state", "", 0, 3}, {"last id", "", 0, INT_MAX_ARGUMENT}, {COUNT("dropped")},
+		{{"state", "", 0, 3}, {COUNT("last note id")}, {COUNT("dropped")},
 		 {COUNT("window fill")}, {COUNT("xruns")}, {COUNT("subscribers")}, {COUNT("bad input")}}, OUT, false,
 		 "once a second; state: 0 waiting, 1 playing, 2 paused, 3 input lost"},
 	[OSC_STATUS_SESSION] = {"/midibert/status/session", "s", {{"start", "s", 0, 0}}, OUT, false,
@@ -85,7 +85,7 @@ const struct osc_spec osc_namespace[OSC_ADDRESSES] = {
 		 "reset, pause or loss of input: release everything that sounds"},
 	[OSC_ERROR] = {"/midibert/error", "ss", {{"code", "", 0, 0}, {"text", "", 0, 0}}, OUT, false,
 		 "what went wrong, in answer to a message or by itself; at most 10 a second"},
-	[OSC_SUBSCRIBED] = {"/midibert/subscribed", "ii", {{PORT}, {"seconds left", "s", 0, 60}}, ANSWER, false,
+	[OSC_SUBSCRIBED] = {"/midibert/subscribed", "ii", {{PORT}, {"seconds left", "", 0, 60}}, ANSWER, false,
 		 "answer to subscribe and confirm; 0 seconds: to unsubscribe"},
 	[OSC_CHALLENGE] = {"/midibert/challenge", "i", {{"number", "", 1, 16777215}}, ANSWER, false,
 		 "to a port that has yet to prove that it wants the stream: return it with /midibert/confirm within "
@@ -93,7 +93,7 @@ const struct osc_spec osc_namespace[OSC_ADDRESSES] = {
 	[OSC_PONG] = {"/midibert/pong", "ii", {{"argument", "", 0, 0}, {MS("time")}}, ANSWER, false,
 		 "answer to ping: its argument, or 0, and the daemon's time"},
 	[OSC_SUBSCRIBER] = {"/midibert/subscriber", "siis",
-		{{"host", "", 0, 0}, {PORT}, {"seconds left", "s", -1, 60}, {"pattern", "", 0, 0}}, ANSWER, false,
+		{{"host", "", 0, 0}, {PORT}, {"seconds left", "", -1, 60}, {"pattern", "", 0, 0}}, ANSWER, false,
 		 "answer to subscribers, one each; -1 seconds: a fixed target"},
 	[OSC_STATS_TOTAL] = {"/midibert/stats/total", "iiiiii",
 		{{COUNT("messages")}, {COUNT("datagrams sent")}, {COUNT("datagrams failed")},

@@ -1,10 +1,15 @@
-/* osc_driver TARGET...: sends every address of the name space that is streamed, with values that are hard to carry, through
- * the real server, to TARGETs (HOST:PORT), and prints what it sends. Time is handed in. */
+/* osc_driver TARGET... | --serve: sends every address of the name space that is streamed, with values that are hard to
+ * carry, through the real server, to TARGETs (HOST:PORT), and prints what it sends. --serve has no targets: it says its
+ * control port on standard error, waits for somebody to subscribe, and sends to that. */
 #include "osc/server.h"
 
+#include "base/clock.h"
+
 #include <float.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const styles[] = {"Bethel",	 "Clayderman", "Einaudi", "Hancock",
 				     "Hillsong", "Hisaishi",   "Ryuichi", "Yiruma"};
@@ -76,10 +81,32 @@ static void send_states(struct osc_server *server, int64_t now_us)
 	osc_server_send_error(server, "source", "100 % of the input is gone: %s %n", now_us);
 }
 
+static void ignore(void *context, const struct osc_command *command)
+{
+	(void)context;
+	(void)command;
+}
+
+static bool wait_for_subscriber(struct osc_server *server)
+{
+	const struct osc_command_sink sink = {ignore, NULL};
+	struct pollfd control = {.fd = osc_server_fd(server), .events = POLLIN};
+	struct osc_server_statistics count;
+
+	do {
+		if (poll(&control, 1, 60000) <= 0)
+			return false;
+		osc_server_receive(server, clock_now_us(), &sink);
+		osc_server_statistics(server, &count);
+	} while (count.subscribers == 0);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	bool serve = argc == 2 && strcmp(argv[1], "--serve") == 0;
 	struct osc_server_options options = {.targets = (const char *const *)(argv + 1),
-					     .target_count = (size_t)(argc - 1),
+					     .target_count = serve ? 0 : (size_t)(argc - 1),
 					     .control = "127.0.0.1:0",
 					     .print = stdout};
 	struct osc_server *server;
@@ -90,6 +117,14 @@ int main(int argc, char **argv)
 	    osc_server_set_labels(server, OSC_LABELS_EMOTION, emotions, 4, &error) != STATUS_OK) {
 		fprintf(stderr, "osc_driver: %s\n", error.text);
 		return 1;
+	}
+	if (serve) {
+		fprintf(stderr, "%d\n", osc_server_port(server));
+		if (!wait_for_subscriber(server)) {
+			fputs("osc_driver: nobody subscribed\n", stderr);
+			osc_server_close(server);
+			return 1;
+		}
 	}
 	send_notes(server, 1000000);
 	send_predictions(server, 2000000);
