@@ -282,6 +282,26 @@ static void a_dead_target_takes_nothing_from_another(void **state)
 	client_close(&alive);
 }
 
+static void a_target_that_does_not_read_takes_nothing_from_another(void **state)
+{
+	struct client slow = client_open(), alive = client_open();
+	struct osc_server *server = open_server(NULL, slow.target, alive.target);
+	int least = 1;
+
+	(void)state;
+	assert_int_equal(setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+	client_drain(&alive);
+	for (int id = 1; id <= 1000; id++) {
+		struct event event = note_on(id, 60, 64, id);
+		assert_true(osc_server_send_event(server, &event, 0) > 0);
+		assert_true(client_expect(&alive, "/midibert/note").number[0] == id);
+	}
+	assert_true(client_drain(&slow) < 100);
+	osc_server_close(server);
+	client_close(&slow);
+	client_close(&alive);
+}
+
 static void a_target_that_comes_back_gets_the_next_message(void **state)
 {
 	struct client client = client_open();
@@ -574,6 +594,7 @@ int main(void)
 	    cmocka_unit_test(the_print_is_what_was_sent_once_a_message),
 	    cmocka_unit_test(what_nobody_wants_is_neither_sent_nor_printed),
 	    cmocka_unit_test(a_dead_target_takes_nothing_from_another),
+	    cmocka_unit_test(a_target_that_does_not_read_takes_nothing_from_another),
 	    cmocka_unit_test(a_target_that_comes_back_gets_the_next_message),
 	    cmocka_unit_test(continuous_values_wait_and_the_newest_wins),
 	    cmocka_unit_test(pedals_wait_apart_and_notes_never),
