@@ -513,7 +513,7 @@ int tool_finetune(int argc, char **argv)
 	job->shape = (struct model_shape){.layers = 4, .width = 256, .inner = 1024, .attention_heads = 4, .span = 256, .lookahead = 4, .freeze = 8};
 	job->options = (struct trainer_options){
 		.sampler = {.seed = 1, .rows = 512, .batch = 16, .mask = 0.12f, .live = 0.5f, .regrid = 0.25f, .disorder = 0.5f, .transpose = true},
-		.optimiser = {.rate = 6e-4, .warmup = 200, .steps = 1000, .decay = 0.01, .clip = 1, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-8},
+		.optimiser = {.rate = 6e-4, .warmup = 200, .steps = 1000, .decay = 0.01, .clip = 1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8},
 		.network = {.precision = PRECISION_BF16, .dropout = 0.1f},
 		.threads = 2, .shards = 2, .checkpoint_s = 180, .validate_steps = 500, .validate_notes = 40000,
 	};

@@ -59,7 +59,8 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 	}
 	for (int i = 0, row = 0; i < ATTRIBUTES; row += token_vocabulary[i++])
 		network->folded_row[i] = row;
-	network_prepare(network);
+	for (int part = 0; part < network_parts(network); part++)
+		network_prepare(network, part);
 	*result = network;
 	return STATUS_OK;
 }
@@ -82,27 +83,37 @@ void network_free(struct network *network)
 	free(network);
 }
 
-void network_prepare(struct network *network)
+int network_parts(const struct network *network)
+{
+	return ATTRIBUTES + network->shape->layers + network->shape->heads;
+}
+
+static void fold(struct network *network, int attribute)
 {
 	const struct parameters *p = network->parameters;
-	int d = network->shape->width;
-	for (int i = 0; i < ATTRIBUTES; i++) {
-		float *out = network->folded + network->folded_row[i] * d;
-		matrix_nt(token_vocabulary[i], d, EMBEDDING_WIDTH, network->values + p->embedding[i], EMBEDDING_WIDTH,
-			  network->values + p->in.weight + i * EMBEDDING_WIDTH, ATTRIBUTES * EMBEDDING_WIDTH, 0, out, d);
-		for (int k = 0; k < token_vocabulary[i] * d; k++)
-			out[k] *= EMBEDDING_SCALE;
-	}
-	for (int i = 0; i < network->shape->layers; i++) {
-		struct layer_weights *w = &network->layer[i];
+	int d = network->shape->width, V = token_vocabulary[attribute];
+	float *out = network->folded + network->folded_row[attribute] * d;
+	matrix_nt(V, d, EMBEDDING_WIDTH, network->values + p->embedding[attribute], EMBEDDING_WIDTH,
+		  network->values + p->in.weight + attribute * EMBEDDING_WIDTH, ATTRIBUTES * EMBEDDING_WIDTH, 0, out, d);
+	for (int k = 0; k < V * d; k++)
+		out[k] *= EMBEDDING_SCALE;
+}
+
+void network_prepare(struct network *network, int part)
+{
+	int layer = part - ATTRIBUTES, head = layer - network->shape->layers;
+	if (layer < 0) {
+		fold(network, part);
+	} else if (head < 0) {
+		struct layer_weights *w = &network->layer[layer];
 		product_weight_pack(&w->qkv);
 		product_weight_pack(&w->attention_output);
 		product_weight_pack(&w->intermediate);
 		product_weight_pack(&w->output);
-		attention_table_pack(&w->table, &network->attention, network->values + p->layer[i].distance);
+		attention_table_pack(&w->table, &network->attention, network->values + network->parameters->layer[layer].distance);
+	} else {
+		product_weight_pack(&network->head_first[head]);
 	}
-	for (int i = 0; i < network->shape->heads; i++)
-		product_weight_pack(&network->head_first[i]);
 }
 
 size_t network_gradient_size(const struct network *network)
@@ -110,21 +121,18 @@ size_t network_gradient_size(const struct network *network)
 	return network->parameters->elements + (size_t)(TOKEN_VOCABULARY_SUM * network->shape->width);
 }
 
-void network_finish_gradient(const struct network *network, float *gradient)
+void network_finish_gradient(const struct network *network, enum attribute attribute, float *gradient)
 {
 	const struct parameters *p = network->parameters;
-	int d = network->shape->width;
-	float *folded = gradient + p->elements;
-	for (int k = 0; k < TOKEN_VOCABULARY_SUM * d; k++)
-		folded[k] *= EMBEDDING_SCALE;
-	for (int i = 0; i < ATTRIBUTES; i++) {
-		const float *dout = folded + network->folded_row[i] * d;
-		int V = token_vocabulary[i], in = ATTRIBUTES * EMBEDDING_WIDTH;
-		matrix_nn(V, EMBEDDING_WIDTH, d, dout, d, network->values + p->in.weight + i * EMBEDDING_WIDTH, in, 1,
-			  gradient + p->embedding[i], EMBEDDING_WIDTH);
-		matrix_tn(d, EMBEDDING_WIDTH, V, dout, d, network->values + p->embedding[i], EMBEDDING_WIDTH, 1,
-			  gradient + p->in.weight + i * EMBEDDING_WIDTH, in);
-	}
+	int d = network->shape->width, V = token_vocabulary[attribute], in = ATTRIBUTES * EMBEDDING_WIDTH;
+	float *dout = gradient + p->elements + network->folded_row[attribute] * d;
+	size_t column = (size_t)attribute * EMBEDDING_WIDTH;
+	for (int k = 0; k < V * d; k++)
+		dout[k] *= EMBEDDING_SCALE;
+	matrix_nn(V, EMBEDDING_WIDTH, d, dout, d, network->values + p->in.weight + column, in, 1, gradient + p->embedding[attribute],
+		  EMBEDDING_WIDTH);
+	matrix_tn(d, EMBEDDING_WIDTH, V, dout, d, network->values + p->embedding[attribute], EMBEDDING_WIDTH, 1,
+		  gradient + p->in.weight + column, in);
 }
 
 /* Lays a workspace out from memory, or counts its floats with NULL. */

@@ -25,8 +25,9 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 			const struct network_options *options, struct network **network, struct error *error);
 void network_free(struct network *network); /* NULL is allowed */
 
-/* One thread, while no pass runs: after values have changed. */
-void network_prepare(struct network *network);
+/* After values have changed and while no pass runs: all parts, in any order, on any threads. */
+int network_parts(const struct network *network);
+void network_prepare(struct network *network, int part);
 
 /* What a sequence is asked. Unlabelled notes are LABEL_NONE. */
 #define LABEL_NONE (-1)
@@ -49,8 +50,9 @@ struct score {
 /* Floats of a gradient: one per parameter, then the folded embedding's. Zero it before a batch. */
 size_t network_gradient_size(const struct network *network);
 
-/* After all passes of a batch, on the summed gradient: carries the folded embedding's part over to its parameters. */
-void network_finish_gradient(const struct network *network, float *gradient);
+/* After all passes of a batch, on the summed gradient: carries the folded embedding's part over to its parameters. All
+ * attributes, in any order, on any threads. */
+void network_finish_gradient(const struct network *network, enum attribute attribute, float *gradient);
 
 struct workspace;
 struct workspace *workspace_new(const struct network *network); /* NULL without memory */

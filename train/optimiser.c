@@ -15,12 +15,13 @@ double optimiser_rate(const struct optimiser_options *options, uint64_t step)
 	return options->rate * 0.5 * (1 + cos(3.14159265358979 * part));
 }
 
-double optimiser_norm(const struct parameters *parameters, const float *gradient)
+double optimiser_squares(const struct parameter *parameter, const float *gradient)
 {
-	double sum = 0;
-	for (size_t i = 0; i < parameters->elements; i++)
-		sum += (double)gradient[i] * (double)gradient[i];
-	return sqrt(sum);
+	double sum[8] = {0};
+	const float *g = gradient + parameter->offset;
+	for (size_t i = 0; i < parameter->elements; i++)
+		sum[i % 8] += (double)g[i] * (double)g[i];
+	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
 struct coefficients {
@@ -41,7 +42,7 @@ VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, cons
 	}
 }
 
-void optimiser_step(const struct optimiser_options *o, const struct parameters *parameters, uint64_t step, double norm,
+void optimiser_step(const struct optimiser_options *o, const struct parameter *parameter, uint64_t step, double norm,
 		    const float *gradient, float *values, float *first, float *second)
 {
 	struct coefficients c = {
@@ -52,11 +53,8 @@ void optimiser_step(const struct optimiser_options *o, const struct parameters *
 		.correct2 = (float)(1 / (1 - pow(o->beta2, (double)(step + 1)))),
 		.epsilon = (float)o->epsilon,
 		.rate = (float)optimiser_rate(o, step),
+		.decay = parameter->decays ? (float)o->decay : 0,
 	};
-	for (size_t p = 0; p < parameters->count; p++) {
-		const struct parameter *entry = &parameters->table[p];
-		size_t at = entry->offset;
-		c.decay = entry->decays ? (float)o->decay : 0;
-		adamw_update(&c, entry->elements, gradient + at, values + at, first + at, second + at);
-	}
+	size_t at = parameter->offset;
+	adamw_update(&c, parameter->elements, gradient + at, values + at, first + at, second + at);
 }

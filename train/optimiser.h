@@ -14,11 +14,12 @@ struct optimiser_options {
 
 double optimiser_rate(const struct optimiser_options *options, uint64_t step);
 
-/* Norm of a gradient over all parameters, summed in double in a fixed order. */
-double optimiser_norm(const struct parameters *parameters, const float *gradient);
+/* Sum of squares of one tensor's gradient, in double, in order. The gradient's norm is the root of their sum in order. */
+double optimiser_squares(const struct parameter *parameter, const float *gradient);
 
-/* One step (counted from 0) on values, with moments first and second (zero before step 0). norm: of this gradient. */
-void optimiser_step(const struct optimiser_options *options, const struct parameters *parameters, uint64_t step, double norm,
+/* One step (counted from 0) of one tensor, with moments first and second (zero before step 0). norm: of the whole gradient.
+ * All arrays are whole arrays of parameters. Tensors may go on different threads. */
+void optimiser_step(const struct optimiser_options *options, const struct parameter *parameter, uint64_t step, double norm,
 		    const float *gradient, float *values, float *first, float *second);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define THREADS_MAX 64
 #define REPORT_US 10000000
 #define FINGERPRINT_MAX 3000
 
@@ -38,6 +39,10 @@ struct trainer {
 	const struct dataset *valid;
 	struct shard *shard;
 	struct worker *worker;
+	void (*task)(struct trainer *, struct worker *, int); /* what run() shares out */
+	int tasks;
+	double *squares; /* of each tensor's gradient */
+	double norm;
 	uint64_t step;
 	char fingerprint[FINGERPRINT_MAX];
 	struct validation validation;
@@ -92,7 +97,8 @@ enum status trainer_new(const struct model_shape *shape, const struct parameters
 	t->second = calloc(parameters->elements, sizeof *t->second);
 	t->worker = calloc((size_t)options->threads, sizeof *t->worker);
 	t->shard = calloc((size_t)options->shards, sizeof *t->shard);
-	bool ok = t->first && t->second && t->worker && t->shard;
+	t->squares = calloc(parameters->count, sizeof *t->squares);
+	bool ok = t->first && t->second && t->worker && t->shard && t->squares;
 	for (int i = 0; ok && i < t->options.shards; i++)
 		ok = (t->shard[i].gradient = calloc(network_gradient_size(t->network), sizeof(float))) != NULL;
 	for (int i = 0; ok && i < options->threads; i++) {
@@ -124,6 +130,7 @@ void trainer_free(struct trainer *trainer)
 		free(trainer->shard[i].gradient);
 	free(trainer->shard);
 	free(trainer->worker);
+	free(trainer->squares);
 	free(trainer->first);
 	free(trainer->second);
 	sampler_free(trainer->sampler);
@@ -147,29 +154,74 @@ enum status trainer_resume(struct trainer *trainer, struct error *error)
 	return status;
 }
 
-static void *train_shards(void *argument)
+static void train_shard(struct trainer *t, struct worker *worker, int index)
+{
+	struct shard *shard = &t->shard[index];
+	memset(shard->gradient, 0, network_gradient_size(t->network) * sizeof(float));
+	memset(&shard->score, 0, sizeof shard->score);
+	shard->notes = 0;
+	for (int i = index; i < t->options.sampler.batch; i += t->options.shards) {
+		sampler_draw(t->sampler, t->step, i, &worker->sample);
+		network_pass(t->network, worker->workspace, &worker->sample.sequence, shard->gradient, &shard->score);
+		shard->notes += (uint64_t)worker->sample.sequence.length;
+	}
+}
+
+/* Sums the shards' gradients of one tensor; after the last tensor comes the folded embedding, an attribute at a time. */
+static void sum_gradient(struct trainer *t, struct worker *worker, int index)
+{
+	(void)worker;
+	size_t start = t->parameters->elements, count = network_gradient_size(t->network) - start;
+	if (index < (int)t->parameters->count) {
+		start = t->parameters->table[index].offset;
+		count = t->parameters->table[index].elements;
+	}
+	for (int s = 1; s < t->options.shards; s++)
+		kernel_axpy((long)count, 1, t->shard[s].gradient + start, t->shard[0].gradient + start);
+}
+
+static void finish_gradient(struct trainer *t, struct worker *worker, int index)
+{
+	(void)worker;
+	network_finish_gradient(t->network, (enum attribute)index, t->shard[0].gradient);
+}
+
+static void sum_squares(struct trainer *t, struct worker *worker, int index)
+{
+	(void)worker;
+	t->squares[index] = optimiser_squares(&t->parameters->table[index], t->shard[0].gradient);
+}
+
+static void update(struct trainer *t, struct worker *worker, int index)
+{
+	(void)worker;
+	optimiser_step(&t->options.optimiser, &t->parameters->table[index], t->step, t->norm, t->shard[0].gradient, t->values,
+		       t->first, t->second);
+}
+
+static void prepare(struct trainer *t, struct worker *worker, int index)
+{
+	(void)worker;
+	network_prepare(t->network, index);
+}
+
+static void *work(void *argument)
 {
 	struct worker *worker = argument;
 	struct trainer *t = worker->trainer;
-	for (int s = worker->index; s < t->options.shards; s += t->options.threads) {
-		struct shard *shard = &t->shard[s];
-		memset(shard->gradient, 0, network_gradient_size(t->network) * sizeof(float));
-		memset(&shard->score, 0, sizeof shard->score);
-		shard->notes = 0;
-		for (int i = s; i < t->options.sampler.batch; i += t->options.shards) {
-			sampler_draw(t->sampler, t->step, i, &worker->sample);
-			network_pass(t->network, worker->workspace, &worker->sample.sequence, shard->gradient, &shard->score);
-			shard->notes += (uint64_t)worker->sample.sequence.length;
-		}
-	}
+	for (int i = worker->index; i < t->tasks; i += t->options.threads)
+		t->task(t, worker, i);
 	return NULL;
 }
 
-/* Runs work on every worker: the caller's thread is the first of them. */
-static void run_workers(struct trainer *t, void *(*work)(void *))
+/* task for every index below count, shared out to the workers: the caller's thread is the first of them. Tasks of one call
+ * must not depend on each other. */
+static void run(struct trainer *t, void (*task)(struct trainer *, struct worker *, int), int count)
 {
-	pthread_t thread[64];
-	bool started[64] = {false};
+	pthread_t thread[THREADS_MAX];
+	bool started[THREADS_MAX] = {false};
+	t->task = task;
+	t->tasks = count;
 	for (int i = 1; i < t->options.threads; i++)
 		started[i] = pthread_create(&thread[i], NULL, work, &t->worker[i]) == 0;
 	work(&t->worker[0]);
@@ -191,10 +243,9 @@ static void add_score(struct score *sum, const struct score *score)
 }
 
 /* Every worker takes every threads-th piece of each head's validation part, in chunks as long as training sequences. */
-static void *validate_pieces(void *argument)
+static void validate_pieces(struct trainer *t, struct worker *worker, int index)
 {
-	struct worker *worker = argument;
-	struct trainer *t = worker->trainer;
+	(void)index;
 	struct shard *shard = &t->shard[worker->index]; /* its score is free between steps */
 	int rows = t->options.sampler.rows;
 	memset(&shard->score, 0, sizeof shard->score);
@@ -222,13 +273,12 @@ static void *validate_pieces(void *argument)
 			}
 		}
 	}
-	return NULL;
 }
 
 static void validate(struct trainer *t)
 {
 	memset(&t->validation, 0, sizeof t->validation);
-	run_workers(t, validate_pieces);
+	run(t, validate_pieces, t->options.threads);
 	for (int i = 0; i < t->options.threads; i++)
 		add_score(&t->validation.score, &t->shard[i].score);
 }
@@ -236,16 +286,19 @@ static void validate(struct trainer *t)
 /* One batch; returns the gradient's norm. */
 static double train_step(struct trainer *t)
 {
-	run_workers(t, train_shards);
-	float *gradient = t->shard[0].gradient;
-	for (int i = 1; i < t->options.shards; i++)
-		kernel_axpy((long)network_gradient_size(t->network), 1, t->shard[i].gradient, gradient);
-	network_finish_gradient(t->network, gradient);
-	double norm = optimiser_norm(t->parameters, gradient);
-	optimiser_step(&t->options.optimiser, t->parameters, t->step, norm, gradient, t->values, t->first, t->second);
-	network_prepare(t->network);
+	int tensors = (int)t->parameters->count;
+	double squares = 0;
+	run(t, train_shard, t->options.shards);
+	run(t, sum_gradient, tensors + 1);
+	run(t, finish_gradient, ATTRIBUTES);
+	run(t, sum_squares, tensors);
+	for (int i = 0; i < tensors; i++)
+		squares += t->squares[i];
+	t->norm = sqrt(squares);
+	run(t, update, tensors);
+	run(t, prepare, network_parts(t->network));
 	t->step++;
-	return norm;
+	return t->norm;
 }
 
 enum status trainer_run(struct trainer *t, void (*report)(void *context, const struct trainer_progress *progress),
@@ -258,7 +311,7 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 	double spent_us = 0;
 	struct checkpoint checkpoint;
 	enum status status;
-	network_prepare(t->network);
+	run(t, prepare, network_parts(t->network));
 	while (t->step < o->optimiser.steps && !stop(context)) {
 		int64_t began = clock_now_us();
 		progress.rate = optimiser_rate(&o->optimiser, t->step);
