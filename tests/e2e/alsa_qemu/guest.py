@@ -169,8 +169,7 @@ class Guest:
         console = os.path.join(self.folder, "console.txt")
         write(initrd, self.archive.finish())
         write(results, b"")
-        accelerator = os.environ.get("GUEST_ACCEL", "tcg,thread=single")
-        command = ["qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-M", "pc", "-m", "384", "-smp", "1",
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-M", "pc", "-m", "384", "-smp", "1",
                    "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
                    "-serial", "file:" + console, "-serial", "file:" + results,
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-kernel", self.kernel, "-initrd", initrd,
