@@ -153,5 +153,7 @@ void free(void *pointer)
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	forbid("pthread_mutex_lock");
+	if (!real_lock) /* a library's constructor came before ours */
+		*(void **)&real_lock = real("pthread_mutex_lock");
 	return real_lock(mutex);
 }
