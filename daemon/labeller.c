@@ -1,5 +1,6 @@
 /* The engine thread, see labeller.h. Our code allocates nothing here; it sleeps on one eventfd, so that an idle daemon costs
  * nothing. It sends nothing and reads no socket. */
+#define _GNU_SOURCE
 #include "daemon/labeller.h"
 
 #include "base/clock.h"
@@ -88,6 +89,7 @@ void *labeller_run(void *context)
 	struct labeller *labeller = context;
 	struct shared *shared = labeller->shared;
 	realtime_flush_denormals();
+	pthread_setname_np(pthread_self(), "engine");
 	atomic_store_explicit(&shared->priority, realtime_set_priority(labeller->priority), memory_order_relaxed);
 	atomic_store_explicit(&shared->engine_ready, true, memory_order_release);
 	wake_post(shared->main_wake);

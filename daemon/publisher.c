@@ -220,6 +220,7 @@ void *publisher_run(void *context)
 	struct shared *shared = publisher->shared;
 	const struct osc_command_sink sink = {take_command, publisher};
 	bool done = false;
+	pthread_setname_np(pthread_self(), "osc");
 	publisher->second_us = clock_now_us() + SECOND_US;
 	/* The first message takes the libraries' first steps before there is a note to delay. */
 	gather_status(publisher);
