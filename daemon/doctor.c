@@ -115,7 +115,7 @@ static void ignore_prediction(void *context, const struct prediction *prediction
 
 static void check_weights_and_ports(struct doctor *doctor, const struct options *options)
 {
-	struct setup setup;
+	struct setup setup = {0};
 	struct error error;
 	struct osc_server *server;
 	const struct engine_sink sink = {ignore_prediction, NULL};

@@ -55,7 +55,7 @@ static int compare(const void *a, const void *b)
 /* Touches every page that later inferences use and lets the libraries take their buffers; then measures. */
 static void warm_up(struct setup *setup)
 {
-	int64_t time_us[WARM_SINGLES];
+	int64_t time_us[WARM_SINGLES] = {0};
 	int bursts = 2 * setup->window + 2 * WARM_BURST;
 	setup->warming = true;
 	for (int i = 0; i < bursts + WARM_SINGLES; i++) {
