@@ -155,9 +155,9 @@ void grid_set_bpm(struct grid *grid, double bpm, int64_t now_us)
 	if (!grid->fixed || !(bpm >= 16 && bpm <= 256))
 		return;
 	/* So many quarters have passed; at the new tempo they began here. */
-	double since_us = (double)(now_us - grid->origin_us) * grid->paces[0].bpm / bpm;
+	double since_us = ((double)now_us - (double)grid->origin_us) * grid->paces[0].bpm / bpm;
 
-	grid->origin_us = now_us - (int64_t)llrint(since_us);
+	grid->origin_us = (int64_t)llrint((double)now_us - since_us);
 	grid->paces[0] = (struct pace){0, bpm, octuple_tempo_id(bpm)};
 }
 

@@ -193,6 +193,30 @@ static void test_fixed(void **state)
 	grid_free(NULL);
 }
 
+/* Another tempo while it runs: the position stays where it is and goes on at the new pace; bars never jump. */
+static void test_set_bpm(void **state)
+{
+	struct grid *grid = grid_new_fixed(60);
+	struct event event = {.position = -1};
+
+	(void)state;
+	grid_reset(grid, 1000000);
+	grid_set_bpm(grid, 120, 5000000);
+	event.event_us = 5000000;
+	assert_int_equal(grid_position(grid, &event), 64); /* four seconds at 60 bpm */
+	event.event_us = 6000000;
+	assert_int_equal(grid_position(grid, &event), 96);
+	assert_true(grid_bpm(grid, 96) == 120);
+	assert_int_equal(grid_place(grid, 96).tempo, 35);
+	grid_set_bpm(grid, 300, 6000000);
+	assert_true(grid_bpm(grid, 96) == 120);
+	grid_free(grid);
+	grid = grid_of("", 16, NULL);
+	grid_set_bpm(grid, 60, 0);
+	assert_true(grid_bpm(grid, 0) == 120); /* a file's grid is the file's */
+	grid_free(grid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +230,7 @@ int main(void)
 	    cmocka_unit_test(test_odd_tempos),
 	    cmocka_unit_test(test_file_positions),
 	    cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_set_bpm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
