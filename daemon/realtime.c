@@ -94,7 +94,7 @@ void realtime_lock_memory(char *text, size_t size)
 		lock_mapping(&locking, line);
 	if (maps)
 		fclose(maps);
-	snprintf(text, size, "memory: %.1f of %.1f MiB locked (%s; raise memlock in /etc/security/limits.d)",
+	snprintf(text, size, "memory: %.1f of %.1f mapped MiB locked (%s; raise memlock in /etc/security/limits.d)",
 		 (double)locking.locked / 1048576, (double)locking.wanted / 1048576,
 		 locking.refused ? strerror(locking.refused) : "no /proc");
 }
