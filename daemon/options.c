@@ -213,11 +213,15 @@ SETTER(grid)
 
 SETTER(backend)
 {
-	(void)options;
+	static const char *const known[] = {"auto", "openblas", "bf16"};
 	(void)layer;
-	if (strcmp(value, "openblas") == 0)
-		return STATUS_OK;
-	return status_fail(error, STATUS_USAGE, "backend %.60s: this version computes with openblas alone", value);
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(value, known[i]) == 0) {
+			options->backend = known[i];
+			return STATUS_OK;
+		}
+	}
+	return status_fail(error, STATUS_USAGE, "backend %.60s: give auto, openblas or bf16", value);
 }
 
 SETTER(speed)
@@ -296,7 +300,8 @@ const struct option_spec option_table[] = {
 	{"final-after", "MS", "2000", "a label is final at the latest so long after its note's onset", true, set_final_after},
 	{"tempo", "BPM", NULL, "count bars at this fixed tempo, 16-256; otherwise the file's, or 120", true, set_tempo},
 	{"grid", "file|fixed|auto", "auto", "where bars come from: the file's tempo map, or a fixed tempo", true, set_grid},
-	{"backend", "NAME", "openblas", "library that computes", true, set_backend},
+	{"backend", "auto|openblas|bf16", "auto", "what computes: OpenBLAS in fp32, or our bf16 kernels where the CPU has them", true,
+	 set_backend},
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
 	 set_speed},
 	{"loop", NULL, NULL, "play a file again and again", true, set_loop},
@@ -509,7 +514,7 @@ void options_print(const struct options *options, FILE *file)
 		(double)options->final_after_us / 1000);
 	if (options->tempo > 0)
 		fprintf(file, "tempo = %g\n", options->tempo);
-	fprintf(file, "grid = %s\nbackend = openblas\nspeed = %g\nloop = %s\nosc-timing = %s\nprint = %s\n",
-		grids[options->grid], options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
+	fprintf(file, "grid = %s\nbackend = %s\nspeed = %g\nloop = %s\nosc-timing = %s\nprint = %s\n",
+		grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
 		options->print ? "yes" : "no");
 }

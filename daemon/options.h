@@ -32,6 +32,7 @@ struct options {
 	int key_low, key_high;
 	char *control;
 	char *model; /* NULL: model/locate.h decides */
+	const char *backend; /* auto, openblas or bf16: a literal */
 	int window;  /* notes */
 	int64_t gather_us, decide_us, final_after_us;
 	double tempo; /* bpm; 0: not given */

@@ -80,12 +80,12 @@ static void warm_up(struct setup *setup)
 	setup->note_us = time_us[WARM_SINGLES / 2];
 }
 
-static enum status load_model(const char *path, struct setup *setup, struct error *error)
+static enum status load_model(const char *path, const char *backend, struct setup *setup, struct error *error)
 {
 	struct error why;
 	enum status status = model_load(path, &setup->model, &why);
 	if (status == STATUS_OK)
-		return STATUS_OK;
+		return model_use_backend(setup->model, backend, error);
 	return status_fail(error, status, "weights %.400s; give others with --model FILE", why.text);
 }
 
@@ -99,7 +99,7 @@ enum status setup_open(const struct options *options, const struct engine_sink *
 	model_use_threads(1);
 	enum status status = locate_model(options->model, path, sizeof path, error);
 	if (status == STATUS_OK)
-		status = load_model(path, setup, error);
+		status = load_model(path, options->backend, setup, error);
 	if (status == STATUS_OK)
 		status = open_grid(options, setup, error);
 	if (status == STATUS_OK) {

@@ -2,6 +2,7 @@
  * with relative positions on keys and queries (docs/MODEL.md, encoder). Does not know events, labels or time. */
 #include "model/encoder.h"
 
+#include "model/bf16.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
 #include "model/network.h"
@@ -20,13 +21,13 @@ struct encoder {
 	int window, block, lookahead;
 	int distances;   /* J = window + n: column j stands for distance l - r = window - 1 - j */
 	int64_t base;    /* row at index 0 of the caches */
-	int64_t rows;    /* rows computed so far: 0 .. rows - 1 */
 	int64_t origin;  /* first row that may be looked at */
 	int capacity;
 	struct layer_cache layer[LAYERS_MAX];
 	float *memory;   /* all of the above and below, one allocation */
 	size_t bytes;
 	float *x, *y, *qkv, *inner; /* [block][d], [block][d], [block][3 d], [block][f] */
+	float *pairs;    /* [block][max(d, f)]: a left operand in bf16 */
 	float *scores;   /* [block][window + block] */
 	float *query_relative; /* [block][J]: q_l . E of each distance */
 };
@@ -44,17 +45,18 @@ static size_t lay_out(struct encoder *encoder, float *memory)
 	const struct model_shape *shape = &encoder->model->shape;
 	size_t d = (size_t)shape->width, block = (size_t)encoder->block, capacity = (size_t)encoder->capacity;
 	size_t J = (size_t)encoder->distances, used = 0;
-	float **slots[6] = {&encoder->x,     &encoder->y,      &encoder->qkv,
-			    &encoder->inner, &encoder->scores, &encoder->query_relative};
-	size_t sizes[6] = {block * d, block * d, block * 3 * d, block * (size_t)shape->inner,
-			   block * ((size_t)encoder->window + block), block * J};
-	for (int i = 0; i < 6; i++)
+	size_t f = (size_t)shape->inner;
+	float **slots[7] = {&encoder->x,      &encoder->y,		&encoder->qkv,	&encoder->inner,
+			    &encoder->scores, &encoder->query_relative, &encoder->pairs};
+	size_t sizes[7] = {block * d, block * d, block * 3 * d, block * f, block * ((size_t)encoder->window + block), block * J,
+			   block * (d > f ? d : f)};
+	for (int i = 0; i < 7; i++)
 		used += (sizes[i] + 15) / 16 * 16;
 	used += (size_t)shape->layers *
 		(2 * ((capacity * d + 15) / 16 * 16) + ((size_t)shape->attention_heads * capacity * J + 15) / 16 * 16);
 	if (!memory)
 		return used;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		*slots[i] = carve(&memory, sizes[i]);
 	for (int i = 0; i < shape->layers; i++) {
 		encoder->layer[i].key = carve(&memory, capacity * d);
@@ -106,7 +108,7 @@ void encoder_free(struct encoder *encoder)
 
 void encoder_reset(struct encoder *encoder)
 {
-	encoder->base = encoder->rows = encoder->origin = 0;
+	encoder->base = encoder->origin = 0;
 }
 
 size_t encoder_bytes(const struct encoder *encoder)
@@ -120,6 +122,19 @@ int64_t encoder_first(const struct encoder *encoder, int64_t changed, int64_t ne
 	int64_t first = shape->lookahead == LOOKAHEAD_UNLIMITED ? newest + 1 - encoder->window
 								  : changed - (int64_t)shape->layers * shape->lookahead;
 	return first > 0 ? first : 0;
+}
+
+/* y[rows][out] = x[rows][in] W^T, by whatever computes this model's linear layers. */
+static void multiply(struct encoder *encoder, int rows, int out, int in, const float *x, size_t weight, const uint32_t *packed,
+		     float *y)
+{
+	if (!packed) {
+		matrix_nt(rows, out, in, x, in, encoder->model->values + weight, in, 0, y, out);
+		return;
+	}
+	uint32_t *pairs = (uint32_t *)(void *)encoder->pairs;
+	bf16_rows(rows, in, x, in, pairs);
+	bf16_product(rows, out, in, pairs, (size_t)(in + 1) / 2, 1, packed, false, y, out);
 }
 
 /* Makes room for rows up to `end`: forgets what no row from `first` on can look back to, nor the next run's, which may begin
@@ -183,7 +198,7 @@ static void attend(struct encoder *encoder, int layer, int64_t first, int count)
 	/* a window below the span uses the inner part of the table of distances */
 	const float *distance = model->distance + (size_t)layer * (size_t)(model->distances * e) +
 				(size_t)(model->shape.span - encoder->window) * (size_t)e;
-	matrix_nt(count, 3 * d, d, encoder->x, d, model->values + offsets->qkv.weight, d, 0, encoder->qkv, 3 * d);
+	multiply(encoder, count, 3 * d, d, encoder->x, offsets->qkv.weight, model->packed[layer].qkv, encoder->qkv);
 	kernel_add_bias(count, 3 * d, model->values + offsets->qkv.bias, encoder->qkv);
 	for (int i = 0; i < count; i++) {
 		size_t to = (size_t)(first - encoder->base + i) * (size_t)d;
@@ -207,16 +222,17 @@ static void transform(struct encoder *encoder, int layer, int count)
 {
 	const struct model *model = encoder->model;
 	const struct layer_offsets *o = &model->parameters->layer[layer];
+	const struct layer_packed *packed = &model->packed[layer];
 	const float *w = model->values;
 	int d = model->shape.width, f = model->shape.inner;
 	float *projected = encoder->qkv; /* free by now */
-	matrix_nt(count, d, d, encoder->y, d, w + o->attention_output.weight, d, 0, projected, d);
+	multiply(encoder, count, d, d, encoder->y, o->attention_output.weight, packed->attention_output, projected);
 	kernel_add_bias(count, d, w + o->attention_output.bias, projected);
 	kernel_layer_norm(count, d, projected, encoder->x, w + o->attention_norm.gain, w + o->attention_norm.bias, encoder->y, NULL,
 			  NULL);
-	matrix_nt(count, f, d, encoder->y, d, w + o->intermediate.weight, d, 0, encoder->inner, f);
+	multiply(encoder, count, f, d, encoder->y, o->intermediate.weight, packed->intermediate, encoder->inner);
 	kernel_gelu(count, f, w + o->intermediate.bias, encoder->inner, encoder->inner, 0);
-	matrix_nt(count, d, f, encoder->inner, f, w + o->output.weight, f, 0, projected, d);
+	multiply(encoder, count, d, f, encoder->inner, o->output.weight, packed->output, projected);
 	kernel_add_bias(count, d, w + o->output.bias, projected);
 	kernel_layer_norm(count, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x, NULL, NULL);
 }
@@ -233,7 +249,6 @@ void encoder_run(struct encoder *encoder, int64_t first, int count, const struct
 		attend(encoder, layer, first, count);
 		transform(encoder, layer, count);
 	}
-	encoder->rows = first + count;
 	if (hidden)
 		memcpy(hidden, encoder->x, (size_t)count * (size_t)model->shape.width * sizeof *hidden);
 }

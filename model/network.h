@@ -5,6 +5,14 @@
 #include "model/model.h"
 #include "model/parameters.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Weights of one layer packed for bf16 products (model/bf16.h); all NULL where fp32 computes. */
+struct layer_packed {
+	uint32_t *qkv, *attention_output, *intermediate, *output;
+};
+
 struct model {
 	struct model_shape shape;
 	struct parameters *parameters;
@@ -15,6 +23,8 @@ struct model {
 	float *distance;          /* per layer [J][e], J = W + n: row j is E of distance l - r = W - 1 - j */
 	int distances;            /* J */
 	int folded_row[ATTRIBUTES]; /* first row of each attribute in folded */
+	struct layer_packed packed[LAYERS_MAX];
+	bool bf16;
 	char *path;
 };
 

@@ -10,7 +10,7 @@
 #include "model/matrix.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
-#include "train/bf16.h"
+#include "model/bf16.h"
 #include "train/network.h"
 
 #include <getopt.h>
@@ -26,7 +26,7 @@
 static const int default_windows[] = {64, 128, 256, 512, 1024};
 
 struct bench {
-	const char *path;
+	const char *path, *backend;
 	int window, threads; /* 0: several */
 	bool json;
 	struct model *model;
@@ -155,20 +155,21 @@ static void put_forward(struct bench *bench, int window, int threads)
 			times[i] = (double)(clock_now_us() - began) / 1000;
 	}
 	matrix_use_threads(1);
+	double own_peak = model_precision(bench->model)[0] == 'b' ? bench->peak : bench->fp32_peak;
 	double ms = median(times, ROUNDS), rate = row_operations(shape, window / 2) * window / ms * 1000;
 	if (bench->json) {
 		emit_open(&bench->out, NULL, '{');
 		emit_integer(&bench->out, "window", window);
 		emit_integer(&bench->out, "threads", threads);
-		emit_text(&bench->out, "backend", model_backend());
-		emit_text(&bench->out, "precision", "fp32");
+		emit_text(&bench->out, "backend", model_backend(bench->model));
+		emit_text(&bench->out, "precision", model_precision(bench->model));
 		emit_real(&bench->out, "ms_p50", ms);
 		emit_real(&bench->out, "share_of_peak", rate / (bench->peak * threads));
-		emit_real(&bench->out, "share_of_precision_peak", rate / (bench->fp32_peak * threads));
+		emit_real(&bench->out, "share_of_precision_peak", rate / (own_peak * threads));
 		emit_close(&bench->out, '}');
 	} else {
-		printf("forward   window %4d  threads %d  %8.3f ms  %5.1f GF/s  %4.1f %% of peak, %4.1f %% of fp32 peak\n", window, threads, ms,
-		       rate * 1e-9, 100 * rate / (bench->peak * threads), 100 * rate / (bench->fp32_peak * threads));
+		printf("forward   window %4d  threads %d  %8.3f ms  %5.1f GF/s  %4.1f %% of peak, %4.1f %% of its precision's\n", window, threads, ms,
+		       rate * 1e-9, 100 * rate / (bench->peak * threads), 100 * rate / (own_peak * threads));
 	}
 out:
 	encoder_free(encoder);
@@ -307,7 +308,7 @@ static void run(struct bench *bench)
 	if (bench->json)
 		emit_start(&bench->out, stdout);
 	else
-		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model), model_backend(),
+		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model), model_backend(bench->model),
 		       bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bandwidth * 1e-9);
 	if (bench->json)
 		emit_open(&bench->out, "forward", '[');
@@ -330,7 +331,7 @@ static void run(struct bench *bench)
 
 static int help(void)
 {
-	printf("usage: midibert bench [--model FILE] [--window N] [--threads N] [--json]\n\n"
+	printf("usage: midibert bench [--model FILE] [--window N] [--threads N] [--backend NAME] [--json]\n\n"
 	       "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the daemon runs\n"
 	       "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
 	       "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two.\n");
@@ -340,9 +341,9 @@ static int help(void)
 int tool_bench(int argc, char **argv)
 {
 	static const struct option table[] = {{"model", required_argument, NULL, 'm'}, {"window", required_argument, NULL, 'w'},
-					      {"threads", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+					      {"threads", required_argument, NULL, 't'}, {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},		{0}};
-	struct bench bench = {0};
+	struct bench bench = {.backend = "auto"};
 	struct error error = {0};
 	char found[4096];
 	int code;
@@ -351,6 +352,7 @@ int tool_bench(int argc, char **argv)
 	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		switch (code) {
 		case 'm': bench.path = optarg; break;
+		case 'b': bench.backend = optarg; break;
 		case 'j': bench.json = true; break;
 		case 'h': return help();
 		case 'w':
@@ -368,6 +370,10 @@ int tool_bench(int argc, char **argv)
 		return tool_usage(TOOL, "%s: not an option", argv[optind]);
 	if (locate_model(bench.path, found, sizeof found, &error) != STATUS_OK || model_load(found, &bench.model, &error) != STATUS_OK)
 		return tool_fail(TOOL, &error);
+	if (model_use_backend(bench.model, bench.backend, &error) != STATUS_OK) {
+		model_free(bench.model);
+		return tool_fail(TOOL, &error);
+	}
 	if (bench.window > model_shape(bench.model)->span) {
 		model_free(bench.model);
 		return tool_usage(TOOL, "--window %d: these weights look back on %d notes", bench.window, model_shape(bench.model)->span);

@@ -20,7 +20,7 @@ static const char *const name = "eval";
 static const char *const setting_names[SETTINGS] = {[SETTING_PLAYED] = "played", [SETTING_HIDDEN] = "hidden"};
 
 struct request {
-	const char *task, *setting, *model;
+	const char *task, *setting, *model, *backend;
 	const char **manifests, **train;
 	size_t manifest_count, train_count;
 	int window;
@@ -51,6 +51,7 @@ static void print_help(void)
 	    "  --setting NAME   what a velocity head may see: hidden (default) or causal\n"
 	    "  --model FILE     weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span\n"
+	    "  --backend NAME   auto, openblas (fp32, the reference) or bf16\n"
 	    "  --json           one JSON object instead of a table\n"
 	    "  --help           this text\n");
 }
@@ -277,6 +278,8 @@ static enum status evaluate(struct report *report, const struct request *request
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
 	if (status == STATUS_OK)
+		status = model_use_backend(model, request->backend, error);
+	if (status == STATUS_OK)
 		status = dataset_read(request->manifests, request->manifest_count, &dataset, error);
 	if (status == STATUS_OK && request->train_count > 0)
 		status = dataset_read(request->train, request->train_count, &train, error);
@@ -313,6 +316,7 @@ static const struct option options[] = {{"task", required_argument, NULL, 't'},
 					{"setting", required_argument, NULL, 's'},
 					{"model", required_argument, NULL, 'w'},
 					{"window", required_argument, NULL, 'n'},
+					{"backend", required_argument, NULL, 'b'},
 					{"json", no_argument, NULL, 'j'},
 					{"help", no_argument, NULL, 'h'},
 					{0}};
@@ -329,6 +333,7 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'f': request->train[request->train_count++] = optarg; break;
 		case 's': request->setting = optarg; break;
 		case 'w': request->model = optarg; break;
+		case 'b': request->backend = optarg; break;
 		case 'j': request->json = true; break;
 		case 'h': return -1;
 		case 'n':
@@ -353,7 +358,8 @@ static int read_options(int argc, char **argv, struct request *request)
 
 int tool_eval(int argc, char **argv)
 {
-	struct request request = {.manifests = calloc((size_t)argc, sizeof(char *)),
+	struct request request = {.backend = "auto",
+				  .manifests = calloc((size_t)argc, sizeof(char *)),
 				  .train = calloc((size_t)argc, sizeof(char *))};
 	struct report *report = calloc(1, sizeof *report);
 	struct error error;

@@ -26,7 +26,7 @@
 static const char *const name = "predict";
 
 struct request {
-	const char *path, *model, *grid;
+	const char *path, *model, *grid, *backend;
 	bool live, json;
 	int window, decide_ms, final_after_ms;
 	double bpm; /* 0: not given */
@@ -68,6 +68,7 @@ static void print_help(void)
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N        notes that a label looks back on; default: the model's span, with --live at most %d\n"
+	    "  --backend NAME    auto, openblas (fp32, the reference) or bf16\n"
 	    "  --decide MS       with --live: decide on melody at the latest so long after the onset (%d)\n"
 	    "  --final-after MS  with --live: a label is final at the latest so long after the onset (%d)\n"
 	    "  --grid GRID       bars and beats from the file's tempo map (file, default) or from a steady tempo (fixed)\n"
@@ -362,6 +363,8 @@ static enum status predict(const struct request *request, struct error *error)
 		status = locate_model(request->model, path, sizeof path, error);
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
+	if (status == STATUS_OK)
+		status = model_use_backend(model, request->backend, error);
 	if (status == STATUS_OK && (!(grid = make_grid(request, file)) || !make_rows(&result, &timeline)))
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: no memory for %zu notes", request->path, timeline.notes);
 	if (status == STATUS_OK) {
@@ -389,7 +392,7 @@ static const struct option options[] = {
     {"model", required_argument, NULL, 'w'},  {"window", required_argument, NULL, 'n'},
     {"decide", required_argument, NULL, 'd'}, {"final-after", required_argument, NULL, 'f'},
     {"grid", required_argument, NULL, 'g'},   {"tempo", required_argument, NULL, 't'},
-    {"help", no_argument, NULL, 'h'},	      {0}};
+    {"backend", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'},	      {0}};
 
 /* -1: help was asked for. */
 static int read_options(int argc, char **argv, struct request *request)
@@ -402,6 +405,7 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'l': request->live = true; break;
 		case 'j': request->json = true; break;
 		case 'w': request->model = optarg; break;
+		case 'b': request->backend = optarg; break;
 		case 'n': good = argument_integer(optarg, 1, 1000000, &request->window); break;
 		case 'd': good = argument_integer(optarg, 0, 3600000, &request->decide_ms); break;
 		case 'f': good = argument_integer(optarg, 0, 3600000, &request->final_after_ms); break;
@@ -432,7 +436,7 @@ static int read_options(int argc, char **argv, struct request *request)
 
 int tool_predict(int argc, char **argv)
 {
-	struct request request = {.decide_ms = ENGINE_DECIDE_MS, .final_after_ms = ENGINE_FINAL_AFTER_MS};
+	struct request request = {.backend = "auto", .decide_ms = ENGINE_DECIDE_MS, .final_after_ms = ENGINE_FINAL_AFTER_MS};
 	struct error error;
 	int status = read_options(argc, argv, &request);
 	if (status < 0) {

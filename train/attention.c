@@ -4,7 +4,7 @@
 
 #include "model/kernels.h"
 #include "model/matrix.h"
-#include "train/bf16.h"
+#include "model/bf16.h"
 #include "train/dropout.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "train/product.h"
 
 #include "model/matrix.h"
-#include "train/bf16.h"
+#include "model/bf16.h"
 
 #include <stdlib.h>
 #include <string.h>

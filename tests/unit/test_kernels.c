@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
-#include "train/bf16.h"
+#include "model/bf16.h"
 #include "train/dropout.h"
 #include "train/product.h"
 

@@ -1,5 +1,5 @@
 /* bf16 products by AVX-512 BF16 (vdpbf16ps). Compiled on every x86-64, run only where the CPU has it. Any thread. */
-#include "train/bf16.h"
+#include "model/bf16.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -147,7 +147,7 @@ TARGET void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stri
 
 #else
 
-/* Elsewhere bf16_available() is false and product.c never comes here. */
+/* Elsewhere bf16_available() is false and nobody comes here. */
 bool bf16_available(void)
 {
 	return false;
