@@ -126,8 +126,8 @@ size_t osc_message_wrap(void *datagram, size_t length, uint64_t ntp)
 	return length + OSC_BUNDLE_HEADER;
 }
 
-/* bytes: a lo_arg, but 8-byte ones may lie at any multiple of 4, where the union must not be touched. */
-static const char *keep_argument(struct osc_received *received, char type, const char *bytes)
+/* used: of all_texts. bytes: a lo_arg, but 8-byte ones may lie at any multiple of 4, where the union must not be touched. */
+static const char *keep_argument(struct osc_received *received, char type, const char *bytes, size_t *used)
 {
 	int32_t i;
 	int64_t h;
@@ -149,15 +149,22 @@ static const char *keep_argument(struct osc_received *received, char type, const
 		break;
 	case 'd': memcpy(&number, bytes, sizeof number); break;
 	case 's':
-	case 'S':
+	case 'S': {
+		size_t length = strlen(bytes);
+		/* All strings of a datagram fit, for it is not longer than this. */
+		if (length >= sizeof received->all_texts - *used)
+			return "texts of more than 1000 bytes";
+		memcpy(received->all_texts + *used, bytes, length + 1);
+		received->text_at[received->count] = (uint16_t)*used;
+		*used += length + 1;
 		if (received->texts < 2) {
-			size_t length = strlen(bytes);
 			if (length >= sizeof received->text[0])
 				return "a text of more than 255 bytes";
 			memcpy(received->text[received->texts++], bytes, length + 1);
 		}
 		type = 's';
 		break;
+	}
 	default: break; /* kept as a type, so that it matches no form */
 	}
 	received->number[received->count] = number;
@@ -170,6 +177,7 @@ static const char *decode_message(const void *bytes, size_t size, struct osc_rec
 	/* liblo wants memory that it may write and that is aligned. */
 	_Alignas(8) char copy[OSC_DATAGRAM_MAX];
 	const char *reason = NULL;
+	size_t used = 0;
 	int result = 0;
 
 	if (size > sizeof copy)
@@ -193,7 +201,7 @@ static const char *decode_message(const void *bytes, size_t size, struct osc_rec
 	else if (count > 0 && (!types || !arguments))
 		reason = "no memory";
 	for (int i = 0; i < count && !reason; i++)
-		reason = keep_argument(received, types[i], (const char *)arguments[i]);
+		reason = keep_argument(received, types[i], (const char *)arguments[i], &used);
 	lo_message_free(message);
 	return reason;
 }
@@ -236,6 +244,25 @@ const char *osc_message_decode(const void *datagram, size_t size,
 		at += length;
 	}
 	return NULL;
+}
+
+size_t osc_message_print_received(const struct osc_received *message, char *line, size_t size)
+{
+	union osc_value values[OSC_ARGUMENTS_MAX];
+	char types[OSC_ARGUMENTS_MAX + 1];
+	int address = osc_namespace_find(OSC_DIRECTION_OUT, message->address);
+
+	if (address < 0 || !osc_namespace_types((enum osc_address)address, message->count, types) ||
+	    strcmp(types, message->types) != 0)
+		return 0;
+	for (size_t i = 0; i < message->count; i++) {
+		switch (types[i]) {
+		case 'i': values[i].i = (int32_t)message->number[i]; break;
+		case 'f': values[i].f = (float)message->number[i]; break;
+		default: values[i].s = message->all_texts + message->text_at[i]; break;
+		}
+	}
+	return osc_message_print((enum osc_address)address, values, message->count, line, size);
 }
 
 const char *osc_message_pattern_check(const char *pattern)

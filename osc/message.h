@@ -40,14 +40,20 @@ struct osc_received {
 	char types[OSC_ARGUMENTS_MAX + 1]; /* as they came, without the comma */
 	size_t count;
 	double number[OSC_ARGUMENTS_MAX];
-	char text[2][256]; /* the first two strings; further ones are not kept */
+	char text[2][256]; /* the first two strings */
 	size_t texts;
+	char all_texts[OSC_DATAGRAM_MAX]; /* every string, one behind the other, terminated */
+	uint16_t text_at[OSC_ARGUMENTS_MAX]; /* where in all_texts an argument of type s begins; 0 for others */
 };
 
 /* Takes one datagram apart and calls take() for each message in it: the message itself, or those of a bundle, one level
  * deep and at most OSC_BUNDLE_MESSAGES. Returns NULL, or why the datagram (or the rest of it) was refused. */
 const char *osc_message_decode(const void *datagram, size_t size,
 			       void (*take)(void *context, const struct osc_received *message), void *context);
+
+/* The line that osc_message_print makes of this message. Returns its length; 0: not an out address of the table, types that
+ * are not its own, or it does not fit. */
+size_t osc_message_print_received(const struct osc_received *message, char *line, size_t size);
 
 /* OSC pattern matching, of a pattern that osc_message_pattern_check has accepted. '*' crosses slashes. */
 bool osc_message_pattern_match(const char *address, const char *pattern);

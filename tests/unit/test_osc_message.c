@@ -95,6 +95,42 @@ static void whatever_is_encoded_is_decoded(void **state)
 	assert_true(received.number[2] == 100 && received.number[3] == 71.5 && received.number[5] == 28.5);
 }
 
+static void check_received_line(enum osc_address address, const union osc_value *values, size_t count)
+{
+	unsigned char datagram[OSC_DATAGRAM_MAX];
+	char sent[OSC_LINE_MAX], line[OSC_LINE_MAX];
+	struct osc_received received;
+
+	assert_true(osc_message_print(address, values, count, sent, sizeof sent) > 0);
+	size_t size = osc_message_encode(address, values, count, datagram, sizeof datagram);
+	assert_null(osc_message_decode(datagram, size, keep_received, &received));
+	assert_int_equal(osc_message_print_received(&received, line, sizeof line), strlen(sent));
+	assert_string_equal(line, sent);
+	assert_int_equal(osc_message_print_received(&received, line, strlen(sent)), 0); /* no room for the terminator */
+}
+
+static void what_arrives_prints_as_what_was_sent(void **state)
+{
+	const union osc_value labels[] = {{.s = "ada"}, {.s = ""}, {.s = "cyd d."}, {.s = "eve"}};
+	const union osc_value style[] = {{.i = INT32_MIN}, {.f = 0.1f}};
+	const union osc_value input[] = {{.i = 3}, {.i = 1}, {.s = "caf\xc3\xa9"}};
+	const union osc_value receiver[] = {{.s = "::1"}, {.i = 65535}, {.i = INT32_MAX}, {.i = 0}, {.i = -1}};
+	struct osc_received received;
+	unsigned char bytes[64];
+	char line[OSC_LINE_MAX];
+
+	(void)state;
+	check_received_line(OSC_STYLE_LABELS, labels, 4);
+	check_received_line(OSC_STYLE, style, 2);
+	check_received_line(OSC_INPUT, input, 3);
+	check_received_line(OSC_STATS_RECEIVER, receiver, 5);
+	check_received_line(OSC_PANIC, NULL, 0);
+	assert_null(osc_message_decode(bytes, build(bytes, "/midibert/style", "ff", 1.0, 1.0), keep_received, &received));
+	assert_int_equal(osc_message_print_received(&received, line, sizeof line), 0);
+	assert_null(osc_message_decode(bytes, build(bytes, "/midibert/reset", ""), keep_received, &received));
+	assert_int_equal(osc_message_print_received(&received, line, sizeof line), 0);
+}
+
 static void count_taken(void *context, const struct osc_received *message)
 {
 	(void)message;
@@ -255,6 +291,7 @@ int main(void)
 	    cmocka_unit_test(a_datagram_never_exceeds_its_room),
 	    cmocka_unit_test(a_printed_line_is_the_message),
 	    cmocka_unit_test(whatever_is_encoded_is_decoded),
+	    cmocka_unit_test(what_arrives_prints_as_what_was_sent),
 	    cmocka_unit_test(bundles_are_unpacked_one_level_deep_and_bounded),
 	    cmocka_unit_test(broken_datagrams_are_refused_with_a_reason),
 	    cmocka_unit_test(patterns_match_as_the_manual_says),
