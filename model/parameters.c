@@ -242,7 +242,30 @@ static bool ends_with(const char *text, const char *end)
 	return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-void parameters_initialise(const struct parameters *parameters, uint64_t seed, float *values)
+/* Attention over hundreds of notes is all but flat at the start, and learns slowly to look anywhere. So each head begins
+ * with a slope over distance, some steep, one flat: query biases and distance rows share one direction a head, along which
+ * the score is -slope * |l - r|, at most SLOPE_MAX. All of it is learnt further like any other number. */
+#define SLOPE_MAX 6.0
+#define SLOPE_BIAS 4.0
+static void initialise_slopes(const struct parameters *parameters, const struct model_shape *shape, float *values)
+{
+	int a = shape->attention_heads, e = shape->width / a, W = shape->span;
+	for (int layer = 0; layer < shape->layers; layer++) {
+		float *bias = values + parameters->layer[layer].qkv.bias, *table = values + parameters->layer[layer].distance;
+		for (int head = 0; head < a && head < e; head++) {
+			double slope = head == a - 1 ? 0 : 1.0 / (2 << (2 * head)); /* 1/2, 1/8, 1/32 ... and none */
+			bias[head * e + head] = (float)SLOPE_BIAS;
+			for (int row = 0; row < 2 * W - 1; row++) {
+				double score = -slope * fabs((double)(row - (W - 1)));
+				if (score < -SLOPE_MAX)
+					score = -SLOPE_MAX;
+				table[row * e + head] = (float)(score * sqrt((double)e) / SLOPE_BIAS);
+			}
+		}
+	}
+}
+
+void parameters_initialise(const struct parameters *parameters, const struct model_shape *shape, uint64_t seed, float *values)
 {
 	memset(values, 0, parameters->elements * sizeof *values);
 	for (size_t i = 0; i < parameters->count; i++) {
@@ -259,4 +282,5 @@ void parameters_initialise(const struct parameters *parameters, uint64_t seed, f
 				out[k] = (float)(deviation * random_normal(&random));
 		}
 	}
+	initialise_slopes(parameters, shape, values);
 }

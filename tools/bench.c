@@ -256,7 +256,7 @@ static void put_training(struct bench *bench)
 		head = shape->head[h].level == HEAD_NOTE ? h : head;
 	if (head < 0 || parameters_new(shape, &parameters, NULL) != STATUS_OK || !(values = calloc(parameters->elements, sizeof *values)))
 		goto out;
-	parameters_initialise(parameters, 1, values);
+	parameters_initialise(parameters, shape, 1, values);
 	if (network_new(shape, parameters, values, &options, &network, NULL) != STATUS_OK || !(workspace = workspace_new(network)) ||
 	    !(gradient = calloc(network_gradient_size(network), sizeof *gradient)))
 		goto out;

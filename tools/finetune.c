@@ -476,7 +476,7 @@ static enum status train(struct job *job, struct error *error)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory for %zu parameters", parameters->elements);
 		goto out;
 	}
-	parameters_initialise(parameters, job->options.sampler.seed, values);
+	parameters_initialise(parameters, &job->shape, job->options.sampler.seed, values);
 	if (job->init && (status = initialise_from(job, parameters, values, error)) != STATUS_OK)
 		goto out;
 	status = trainer_new(&job->shape, parameters, values, &job->train_data, job->train_corpora, job->train_count, &job->valid_data,

@@ -62,7 +62,7 @@ static inline enum status tiny_model_write(const struct model_shape *shape, uint
 		parameters_free(parameters);
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for a tiny model");
 	}
-	parameters_initialise(parameters, seed, values);
+	parameters_initialise(parameters, shape, seed, values);
 	for (size_t i = 0; i < parameters->count; i++) {
 		const struct parameter *entry = &parameters->table[i];
 		/* Louder than a trained start, so that answers differ from note to note and revisions occur. */

@@ -37,7 +37,7 @@ static struct model *network(float sureness)
 	assert_int_equal(parameters_new(&shape, &parameters, &error), STATUS_OK);
 	float *values = calloc(parameters->elements, sizeof *values);
 	assert_non_null(values);
-	parameters_initialise(parameters, 4, values);
+	parameters_initialise(parameters, &shape, 4, values);
 	for (int h = 0; h < HEADS; h++)
 		for (int i = 0; i < shape.head[h].classes * HEAD_INNER; i++)
 			values[parameters->head[h].last.weight + (size_t)i] *= 8 * sureness;

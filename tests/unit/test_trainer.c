@@ -178,7 +178,7 @@ static enum status train(int threads, uint64_t steps, uint64_t stop_after, bool 
 	*run = (struct run){.stop_after = stop_after};
 	assert_int_equal(parameters_new(&shape, &parameters, NULL), STATUS_OK);
 	*values = calloc(parameters->elements, sizeof **values);
-	parameters_initialise(parameters, 1, *values);
+	parameters_initialise(parameters, &shape, 1, *values);
 	assert_int_equal(trainer_new(&shape, parameters, *values, &data, corpora, 1, &data, corpora, 1, &options, &trainer, &error), STATUS_OK);
 	enum status status = resume ? trainer_resume(trainer, &error) : STATUS_OK;
 	if (status == STATUS_OK)
