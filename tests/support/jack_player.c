@@ -2,8 +2,11 @@
  *   jack_player [-j SERVER] [-n CLIENT] [-o PORT] [-p] [-a] [-s]      (-p: a hardware port; -a: do not wait for a connection;
  *                                                                      -s: stay until SIGTERM)
  * Standard input: one message a line, "FRAME HEX...", frames counted from the first cycle, not falling. Standard output, when
- * all are played: one line each, "played MICROSECONDS HEX...", then "done". */
+ * all are played: one line each, "played MICROSECONDS HEX...", then "offset MICROSECONDS", what CLOCK_MONOTONIC is ahead of
+ * JACK's time, then "done". */
 #define _GNU_SOURCE
+#include "base/clock.h"
+
 #include <jack/jack.h>
 #include <jack/midiport.h>
 
@@ -88,6 +91,20 @@ static void on_signal(int number)
 	sem_post(&leaving);
 }
 
+/* The tightest of some tries. */
+static int64_t measure_offset(void)
+{
+	int64_t best_us = INT64_MAX, offset_us = 0;
+	for (int i = 0; i < 50; i++) {
+		int64_t before_us = clock_now_us(), jack_us = (int64_t)jack_get_time(), after_us = clock_now_us();
+		if (after_us - before_us < best_us) {
+			best_us = after_us - before_us;
+			offset_us = before_us - jack_us;
+		}
+	}
+	return offset_us;
+}
+
 static void silent(const char *text)
 {
 	(void)text;
@@ -141,7 +158,7 @@ int main(int argc, char **argv)
 			printf(" %02x", messages[i].bytes[byte]);
 		printf("\n");
 	}
-	printf("done\n");
+	printf("offset %" PRId64 "\ndone\n", measure_offset());
 	fflush(stdout);
 	while (stay && sem_wait(&leaving) != 0)
 		;

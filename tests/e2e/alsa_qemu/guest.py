@@ -5,9 +5,10 @@ the tests are the same everywhere). Debian's kernel, busybox, the programs that 
     guest.add_program("/usr/bin/aplaymidi")     # with every library that ldd names
     guest.add_file("/piece.mid", data)          # more files, such as weights
     guest.add_script("10-notes", text)          # run in order of name by busybox sh, with library.sh read before
-    results = guest.boot(seconds)               # {"10-notes": (exit status, [lines])}
+    results = guest.boot(seconds)               # {"10-notes": [lines]}
 
-What a script prints is its result. Scripts share one boot, files and devices: several tests can be put into one.
+What a script prints is its result. Scripts share one boot, files and devices: several tests can be put into one. One that
+does not exit with 0 is the last and an error.
 """
 import gzip
 import io
@@ -195,6 +196,7 @@ class Guest:
             elif match.group(1) == "begin":
                 current = []
             else:
-                found[match.group(2)] = (int(match.group(3)), current)
+                assert match.group(3) == "0", f"{match.group(2)}: exit status {match.group(3)}:\n" + "\n".join(current)
+                found[match.group(2)] = current
         assert set(found) == set(self.scripts), f"scripts without a result: {set(self.scripts) - set(found)}"
         return found

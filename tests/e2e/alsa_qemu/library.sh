@@ -10,12 +10,12 @@ load() {
 	grep -q "^$(echo "$name" | tr - _) " /proc/modules || insmod "/modules/$name.ko" "$@"
 }
 
-# wait_line FILE PATTERN [COUNT]: until the file has so many lines (1) that match; fails loudly after half a minute.
+# wait_line FILE PATTERN [COUNT]: until the file has so many lines (1) that match; fails loudly when that does not happen.
 wait_line() {
 	local tries=0
 	while [ "$(grep -cE "$2" "$1")" -lt "${3:-1}" ]; do
 		tries=$((tries + 1))
-		if [ $tries -gt 600 ]; then
+		if [ $tries -gt 400 ]; then
 			echo "no line $2 (${3:-1}) in $1:"
 			tail -n 20 "$1"
 			exit 1
@@ -29,7 +29,7 @@ wait_for() {
 	local tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		if [ $tries -gt 600 ]; then
+		if [ $tries -gt 400 ]; then
 			echo "never came true: $*"
 			exit 1
 		fi
