@@ -46,7 +46,7 @@ struct job {
 
 enum {
 	OPT_MANIFEST = 256, OPT_VALID, OPT_OUT, OPT_INIT, OPT_RESUME, OPT_FORCE, OPT_LAYERS, OPT_WIDTH, OPT_INNER, OPT_HEADS,
-	OPT_SPAN, OPT_LOOKAHEAD, OPT_FREEZE, OPT_ROWS, OPT_BATCH, OPT_STEPS, OPT_WARMUP, OPT_RATE, OPT_DECAY, OPT_CLIP,
+	OPT_SPAN, OPT_LOOKAHEAD, OPT_FREEZE, OPT_ROWS, OPT_BATCH, OPT_STEPS, OPT_STOP_AFTER, OPT_WARMUP, OPT_RATE, OPT_DECAY, OPT_CLIP,
 	OPT_DROPOUT, OPT_MASK, OPT_LIVE, OPT_REGRID, OPT_DISORDER, OPT_TRANSPOSE, OPT_MIX, OPT_SEED, OPT_THREADS, OPT_SHARDS,
 	OPT_PRECISION, OPT_VALIDATE, OPT_CHECKPOINT, OPT_LICENCE, OPT_HELP
 };
@@ -73,6 +73,7 @@ static const struct {
 	{"rows", "N", "longest training sequence (512)", OPT_ROWS},
 	{"batch", "N", "sequences a step (16)", OPT_BATCH},
 	{"steps", "N", "steps to train (1000)", OPT_STEPS},
+	{"stop-after", "N", "end after this step, with the schedule of --steps; --resume can go on", OPT_STOP_AFTER},
 	{"warmup", "N", "steps of rising learning rate (200)", OPT_WARMUP},
 	{"rate", "X", "peak learning rate (0.0006)", OPT_RATE},
 	{"decay", "X", "weight decay (0.01)", OPT_DECAY},
@@ -163,6 +164,7 @@ static int set_number_option(struct job *job, int code, const char *name, const 
 		{OPT_ROWS, 8, 4096, &job->options.sampler.rows, NULL, NULL, NULL},
 		{OPT_BATCH, 1, 4096, &job->options.sampler.batch, NULL, NULL, NULL},
 		{OPT_STEPS, 1, 1e9, NULL, NULL, NULL, &job->options.optimiser.steps},
+		{OPT_STOP_AFTER, 0, 1e9, NULL, NULL, NULL, &job->options.stop_after},
 		{OPT_WARMUP, 0, 1e9, NULL, NULL, NULL, &job->options.optimiser.warmup},
 		{OPT_RATE, 0, 1, NULL, NULL, &job->options.optimiser.rate, NULL},
 		{OPT_DECAY, 0, 1, NULL, NULL, &job->options.optimiser.decay, NULL},

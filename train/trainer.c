@@ -312,7 +312,8 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 	struct checkpoint checkpoint;
 	enum status status;
 	run(t, prepare, network_parts(t->network));
-	while (t->step < o->optimiser.steps && !stop(context)) {
+	uint64_t last = o->stop_after && o->stop_after < o->optimiser.steps ? o->stop_after : o->optimiser.steps;
+	while (t->step < last && !stop(context)) {
 		int64_t began = clock_now_us();
 		progress.rate = optimiser_rate(&o->optimiser, t->step);
 		progress.norm = train_step(t);
@@ -328,8 +329,8 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 		spent_us += (double)(now - began);
 		progress.step = t->step;
 		progress.notes_per_s = (double)notes / spent_us * 1e6;
-		progress.left_s = spent_us / 1e6 / (double)(t->step - first_step) * (double)(o->optimiser.steps - t->step);
-		bool check = o->validate_steps > 0 && (t->step % (uint64_t)o->validate_steps == 0 || t->step == o->optimiser.steps);
+		progress.left_s = spent_us / 1e6 / (double)(t->step - first_step) * (double)(last - t->step);
+		bool check = o->validate_steps > 0 && (t->step % (uint64_t)o->validate_steps == 0 || t->step == last);
 		if (check)
 			validate(t);
 		if (check || now - reported >= REPORT_US) {
@@ -347,7 +348,7 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 	}
 	checkpoint = state(t);
 	status = checkpoint_write(o->checkpoint, t->parameters, &checkpoint, error);
-	if (status == STATUS_OK && t->step < o->optimiser.steps)
+	if (status == STATUS_OK && t->step < last)
 		status = status_fail(error, STATUS_INTERRUPTED, "stopped after step %llu; --resume goes on from %s",
 				     (unsigned long long)t->step, o->checkpoint);
 	return status;

@@ -59,13 +59,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static uint64_t stop_step; /* --stop-after of the runs to come */
+
 static struct trainer_options options_for(int threads, uint64_t steps, const char *checkpoint)
 {
 	return (struct trainer_options){
 		.sampler = {.seed = 5, .rows = ROWS, .batch = 6, .mix = {1, 1, 1}, .weight = {1, 1, 1}, .mask = 0.1f, .live = 0.5f, .regrid = 0.3f, .disorder = 0.5f, .transpose = false},
 		.optimiser = {.rate = 3e-3, .warmup = 5, .steps = steps, .decay = 0.01, .clip = 1, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-8},
 		.network = {.rows = ROWS, .precision = PRECISION_FP32, .dropout = 0.05f},
-		.shards = 2, .threads = threads, .checkpoint = checkpoint, .checkpoint_s = 3600, .validate_steps = (int)steps, .validate_notes = 1000,
+		.shards = 2, .threads = threads, .checkpoint = checkpoint, .checkpoint_s = 3600, .validate_steps = (int)steps, .validate_notes = 1000, .stop_after = stop_step,
 	};
 }
 
@@ -214,6 +216,14 @@ static void test_same_bits(void **state)
 	assert_memory_not_equal(one, stopped, bytes);
 	assert_int_equal(train(2, 8, 0, true, path, 6, &foreign, &run), STATUS_BAD_DATA);
 	assert_int_equal(train(1, 8, 0, true, path, 5, &resumed, &run), STATUS_OK);
+	assert_memory_equal(one, resumed, bytes);
+	free(stopped), free(resumed);
+	stop_step = 5; /* a planned end is no interruption, and can be gone on from as well */
+	assert_int_equal(train(2, 8, 0, false, path, 5, &stopped, &run), STATUS_OK);
+	assert_true(run.validated);
+	stop_step = 0;
+	assert_memory_not_equal(one, stopped, bytes);
+	assert_int_equal(train(2, 8, 0, true, path, 5, &resumed, &run), STATUS_OK);
 	assert_memory_equal(one, resumed, bytes);
 	unlink(path);
 	free(one), free(two), free(stopped), free(resumed), free(foreign);
