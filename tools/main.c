@@ -15,6 +15,8 @@ static const struct tool tools[] = {
     {"finetune", tool_finetune, "train encoder and heads from labelled manifests"},
     {"eval", tool_eval, "compare a model's answers with labels, baselines beside it"},
     {"predict", tool_predict, "label the notes of a MIDI file, at once or as if it were played"},
+    {"monitor", tool_monitor, "show in the terminal what a running midibertd sends"},
+    {"report", tool_report, "write what a rehearsal can use of a take, and of takes compared"},
     {"bench", tool_bench, "measure a forward pass, a note and training beside the machine's peak"},
 };
 

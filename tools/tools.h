@@ -18,6 +18,8 @@ int tool_finetune(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_predict(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+int tool_report(int argc, char **argv);
+int tool_monitor(int argc, char **argv);
 
 /* Says on standard error what is wrong with the arguments and where help is; returns TOOL_USAGE. */
 int tool_usage(const char *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
