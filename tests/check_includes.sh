@@ -2,7 +2,7 @@
 # Who may include whom: quoted includes are written from the root, name a file that is there and follow the arrows below; a
 # third-party header is included by one .c file (liblo: by two at most, in osc/); any other <header> is libc's or the kernel's.
 cd "$(dirname "$0")/.." || exit 1
-modules='base stream model engine osc daemon train tools'
+modules='base stream model engine osc daemon train rehearsal tools'
 # shellcheck disable=SC2046
 set -- $(find $modules examples -name '*.[ch]')
 [ $# -gt 0 ] || {
@@ -23,7 +23,8 @@ BEGIN {
 	allow("engine", "base stream model engine")
 	allow("daemon", "base stream model engine osc daemon")
 	allow("train", "base stream model engine train")
-	allow("tools", "base stream model engine osc train tools")
+	allow("rehearsal", "base stream model engine train rehearsal")
+	allow("tools", "base stream model engine osc train rehearsal tools")
 	allow("examples", "examples")
 
 	# Library headers: how many files may include them, and in which module alone ("" is any).
