@@ -118,14 +118,18 @@ apt() {
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 # Lists may be absent (a fresh image) or old (the files they name are gone); a source that is down must not stop the others.
-if ! lists_are_fresh; then
+update() {
 	echo "apt-get update"
 	apt update || echo "apt-get update failed; going on with the lists that are here" >&2
-fi
-[ -n "$packages" ] || exit 0
-echo "apt-get install$packages"
+}
 # shellcheck disable=SC2086
-apt install --no-install-recommends $packages || exit 1
+install() {
+	echo "apt-get install$packages"
+	apt install --no-install-recommends $packages
+}
+lists_are_fresh || update
+[ -n "$packages" ] || exit 0
+install || { update && install; } || exit 1
 
 packages=$(missing)
 if [ -n "$packages" ]; then
