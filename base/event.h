@@ -5,25 +5,25 @@
 
 #include <stdint.h>
 
-#define INPUTS_MAX 16          /* inputs that are told apart; further ones are refused and counted */
+#define INPUTS_MAX 16	       /* inputs that are told apart; further ones are refused and counted */
 #define NOTE_ID_MAX 2147483647 /* ids start at 1 and wrap to 1 after this one */
 
 enum event_kind {
-	EVENT_NOTE_ON,       /* note_id, input, channel, pitch, velocity 1-127 */
-	EVENT_NOTE_OFF,      /* note_id of the note that ends, input, channel, pitch, duration_us */
-	EVENT_PEDAL,         /* input, channel, pitch = controller (64, 66, 67), velocity = value 0-127 */
+	EVENT_NOTE_ON,	     /* note_id, input, channel, pitch, velocity 1-127 */
+	EVENT_NOTE_OFF,	     /* note_id of the note that ends, input, channel, pitch, duration_us */
+	EVENT_PEDAL,	     /* input, channel, pitch = controller (64, 66, 67), velocity = value 0-127 */
 	EVENT_INPUT_PRESENT, /* input; its name is in the source's table */
 	EVENT_INPUT_GONE,    /* input; note-offs of its held notes have been sent before */
-	EVENT_END            /* a file is over: finalise everything */
+	EVENT_END	     /* a file is over: finalise everything */
 };
 
 struct event {
-	int64_t event_us;   /* when it happened: JACK frame, ALSA queue time or file time, on the monotonic clock */
-	int64_t arrival_us; /* when the callback or read that delivered it began, on the monotonic clock */
-	int64_t position;   /* file sources: grid position, 16 per quarter note; others: -1 */
+	int64_t event_us;    /* when it happened: JACK frame, ALSA queue time or file time, on the monotonic clock */
+	int64_t arrival_us;  /* when the callback or read that delivered it began, on the monotonic clock */
+	int64_t position;    /* file sources: grid position, 16 per quarter note; others: -1 */
 	int64_t duration_us; /* note-off: event_us minus the note-on's event_us */
 	int32_t note_id;
-	uint8_t kind; /* enum event_kind */
+	uint8_t kind;		/* enum event_kind */
 	uint8_t input, channel; /* both from 0; OSC shows channels from 1 */
 	uint8_t pitch, velocity;
 };

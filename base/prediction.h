@@ -5,18 +5,18 @@
 
 #include <stdint.h>
 
-#define CLASSES_MAX 32     /* classes of any head that is published; velocity has 32 ids */
+#define CLASSES_MAX 32	   /* classes of any head that is published; velocity has 32 ids */
 #define CLASS_UNKNOWN (-1) /* not sure enough to say */
 
 enum prediction_kind {
-	PREDICT_MELODY,          /* class, confidence, stage */
-	PREDICT_MELODY_ON,       /* velocity, confidence: the one decision for a note judged melody */
-	PREDICT_MELODY_OFF,      /* follows when that note ends */
+	PREDICT_MELODY,		 /* class, confidence, stage */
+	PREDICT_MELODY_ON,	 /* velocity, confidence: the one decision for a note judged melody */
+	PREDICT_MELODY_OFF,	 /* follows when that note ends */
 	PREDICT_VELOCITY_CAUSAL, /* velocity, expected, spread, confidence of the played class */
 	PREDICT_VELOCITY_HIDDEN, /* the same, with stages */
-	PREDICT_STYLE,           /* class, confidence, classes probabilities */
-	PREDICT_EMOTION,         /* the same */
-	PREDICT_RESET            /* every open note is final: receivers release what sounds (/midibert/panic) */
+	PREDICT_STYLE,		 /* class, confidence, classes probabilities */
+	PREDICT_EMOTION,	 /* the same */
+	PREDICT_RESET		 /* every open note is final: receivers release what sounds (/midibert/panic) */
 };
 
 enum prediction_stage { STAGE_PROVISIONAL, STAGE_REVISED, STAGE_FINAL };
@@ -25,17 +25,17 @@ enum dynamic { DYNAMIC_PP, DYNAMIC_P, DYNAMIC_MP, DYNAMIC_MF, DYNAMIC_F, DYNAMIC
 
 struct prediction {
 	int64_t event_us;   /* of the note the label is about; of the newest note for style and emotion */
-	int64_t trigger_us; /* the later of event and arrival time: of the note itself for its first label (latency counts from
-			     * here), else of the newest event that this answer has seen; 0 = a time-out */
+	int64_t trigger_us; /* the later of event and arrival time: of the note itself for its first label (latency counts
+			     * from here), else of the newest event that this answer has seen; 0 = a time-out */
 	int32_t note_id;
 	uint8_t kind;  /* enum prediction_kind */
 	uint8_t stage; /* enum prediction_stage */
 	uint8_t pitch, velocity;
-	int8_t label; /* class, or CLASS_UNKNOWN */
-	uint8_t classes; /* entries of probability that are set: style and emotion */
+	int8_t label;	  /* class, or CLASS_UNKNOWN */
+	uint8_t classes;  /* entries of probability that are set: style and emotion */
 	float confidence; /* probability of the class, 0-1 */
-	float expected;   /* MIDI velocity, 0-127 */
-	float spread;     /* standard deviation of the expectation, MIDI velocity */
+	float expected;	  /* MIDI velocity, 0-127 */
+	float spread;	  /* standard deviation of the expectation, MIDI velocity */
 	float probability[CLASSES_MAX];
 };
 

@@ -9,7 +9,8 @@
 
 bool bf16_available(void)
 {
-	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512bf16");
 }
 
 size_t bf16_panel_pairs(int k, int n)
@@ -86,9 +87,9 @@ TARGET void bf16_columns(int k, int m, const float *source, int ld, uint32_t *ou
 }
 
 /* `rows` rows by one panel; rows is a constant at every call, so the loops over it vanish. */
-TARGET static inline __attribute__((always_inline)) void tile(const int rows, int pairs, const uint32_t *a, size_t row_stride,
-							      size_t pair_stride, const uint32_t *panel, bool add, int columns,
-							      float *c, int ldc)
+TARGET static inline __attribute__((always_inline)) void tile(const int rows, int pairs, const uint32_t *a,
+							      size_t row_stride, size_t pair_stride, const uint32_t *panel,
+							      bool add, int columns, float *c, int ldc)
 {
 	__m512 sum[ROWS][4];
 	__mmask16 mask[4];
@@ -99,7 +100,8 @@ TARGET static inline __attribute__((always_inline)) void tile(const int rows, in
 	for (int i = 0; i < rows; i++) {
 #pragma GCC unroll 4
 		for (int j = 0; j < 4; j++)
-			sum[i][j] = add ? _mm512_maskz_loadu_ps(mask[j], c + (ptrdiff_t)i * ldc + 16 * j) : _mm512_setzero_ps();
+			sum[i][j] =
+			    add ? _mm512_maskz_loadu_ps(mask[j], c + (ptrdiff_t)i * ldc + 16 * j) : _mm512_setzero_ps();
 	}
 	for (int p = 0; p < pairs; p++, a += pair_stride, panel += BF16_PANEL) {
 		__m512bh b[4];
@@ -122,8 +124,8 @@ TARGET static inline __attribute__((always_inline)) void tile(const int rows, in
 	}
 }
 
-TARGET void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stride, size_t pair_stride, const uint32_t *panels,
-			 bool add, float *c, int ldc)
+TARGET void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stride, size_t pair_stride,
+			 const uint32_t *panels, bool add, float *c, int ldc)
 {
 	int pairs = (k + 1) / 2;
 	for (int column = 0; column < n; column += BF16_PANEL, panels += (size_t)pairs * BF16_PANEL) {

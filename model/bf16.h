@@ -1,5 +1,6 @@
-/* Products of bf16 pairs with fp32 accumulation: for inference (model/encoder.c) and training (train/product.c). A pair is two consecutive values along
- * k in one 32-bit word, low half first. Only on CPUs where bf16_available() is true. Any thread; no allocation. */
+/* Products of bf16 pairs with fp32 accumulation: for inference (model/encoder.c) and training (train/product.c). A pair is
+ * two consecutive values along k in one 32-bit word, low half first. Only on CPUs where bf16_available() is true. Any
+ * thread; no allocation. */
 #ifndef MIDIBERTD_MODEL_BF16_H
 #define MIDIBERTD_MODEL_BF16_H
 

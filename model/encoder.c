@@ -19,17 +19,17 @@ struct layer_cache {
 struct encoder {
 	const struct model *model;
 	int window, block, lookahead;
-	int distances;   /* J = window + n: column j stands for distance l - r = window - 1 - j */
-	int64_t base;    /* row at index 0 of the caches */
-	int64_t origin;  /* first row that may be looked at */
+	int distances;	/* J = window + n: column j stands for distance l - r = window - 1 - j */
+	int64_t base;	/* row at index 0 of the caches */
+	int64_t origin; /* first row that may be looked at */
 	int capacity;
 	struct layer_cache layer[LAYERS_MAX];
-	float *memory;   /* all of the above and below, one allocation */
+	float *memory; /* all of the above and below, one allocation */
 	size_t bytes;
 	float *x, *y, *qkv, *inner; /* [block][d], [block][d], [block][3 d], [block][f] */
-	float *pairs;    /* [block][max(d, f)]: a left operand in bf16 */
-	float *scores;   /* [block][window + block] */
-	float *query_relative; /* [block][J]: q_l . E of each distance */
+	float *pairs;		    /* [block][max(d, f)]: a left operand in bf16 */
+	float *scores;		    /* [block][window + block] */
+	float *query_relative;	    /* [block][J]: q_l . E of each distance */
 };
 
 static float *carve(float **next, size_t count)
@@ -46,9 +46,15 @@ static size_t lay_out(struct encoder *encoder, float *memory)
 	size_t d = (size_t)shape->width, block = (size_t)encoder->block, capacity = (size_t)encoder->capacity;
 	size_t J = (size_t)encoder->distances, used = 0;
 	size_t f = (size_t)shape->inner;
-	float **slots[7] = {&encoder->x,      &encoder->y,		&encoder->qkv,	&encoder->inner,
-			    &encoder->scores, &encoder->query_relative, &encoder->pairs};
-	size_t sizes[7] = {block * d, block * d, block * 3 * d, block * f, block * ((size_t)encoder->window + block), block * J,
+	float **slots[7] = {&encoder->x,     &encoder->y,      &encoder->qkv,
+			    &encoder->inner, &encoder->scores, &encoder->query_relative,
+			    &encoder->pairs};
+	size_t sizes[7] = {block * d,
+			   block * d,
+			   block * 3 * d,
+			   block * f,
+			   block * ((size_t)encoder->window + block),
+			   block * J,
 			   block * (d > f ? d : f)};
 	for (int i = 0; i < 7; i++)
 		used += (sizes[i] + 15) / 16 * 16;
@@ -120,13 +126,13 @@ int64_t encoder_first(const struct encoder *encoder, int64_t changed, int64_t ne
 {
 	const struct model_shape *shape = &encoder->model->shape;
 	int64_t first = shape->lookahead == LOOKAHEAD_UNLIMITED ? newest + 1 - encoder->window
-								  : changed - (int64_t)shape->layers * shape->lookahead;
+								: changed - (int64_t)shape->layers * shape->lookahead;
 	return first > 0 ? first : 0;
 }
 
 /* y[rows][out] = x[rows][in] W^T, by whatever computes this model's linear layers. */
-static void multiply(struct encoder *encoder, int rows, int out, int in, const float *x, size_t weight, const uint32_t *packed,
-		     float *y)
+static void multiply(struct encoder *encoder, int rows, int out, int in, const float *x, size_t weight,
+		     const uint32_t *packed, float *y)
 {
 	if (!packed) {
 		matrix_nt(rows, out, in, x, in, encoder->model->values + weight, in, 0, y, out);
@@ -161,7 +167,8 @@ static void make_room(struct encoder *encoder, int64_t first, int64_t end)
 	encoder->base = keep;
 }
 
-/* Scores of one attention head for rows first .. first + count - 1 against keys from..last, softmaxed; zero outside the band. */
+/* Scores of one attention head for rows first .. first + count - 1 against keys from..last, softmaxed; zero outside the
+ * band. */
 static void attend_scores(struct encoder *encoder, const struct layer_cache *cache, int head, int64_t first, int count,
 			  int64_t from, int64_t last)
 {
@@ -228,13 +235,14 @@ static void transform(struct encoder *encoder, int layer, int count)
 	float *projected = encoder->qkv; /* free by now */
 	multiply(encoder, count, d, d, encoder->y, o->attention_output.weight, packed->attention_output, projected);
 	kernel_add_bias(count, d, w + o->attention_output.bias, projected);
-	kernel_layer_norm(count, d, projected, encoder->x, w + o->attention_norm.gain, w + o->attention_norm.bias, encoder->y, NULL,
-			  NULL);
+	kernel_layer_norm(count, d, projected, encoder->x, w + o->attention_norm.gain, w + o->attention_norm.bias,
+			  encoder->y, NULL, NULL);
 	multiply(encoder, count, f, d, encoder->y, o->intermediate.weight, packed->intermediate, encoder->inner);
 	kernel_gelu(count, f, w + o->intermediate.bias, encoder->inner, encoder->inner, 0);
 	multiply(encoder, count, d, f, encoder->inner, o->output.weight, packed->output, projected);
 	kernel_add_bias(count, d, w + o->output.bias, projected);
-	kernel_layer_norm(count, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x, NULL, NULL);
+	kernel_layer_norm(count, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x,
+			  NULL, NULL);
 }
 
 void encoder_run(struct encoder *encoder, int64_t first, int count, const struct token *tokens, float *hidden)

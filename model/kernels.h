@@ -4,9 +4,10 @@
 #define MIDIBERTD_MODEL_KERNELS_H
 
 /* y = layer norm of (x + residual) over each row of d: gain * (v - mean) / sqrt(variance + 1e-12) + bias. residual may be
- * NULL; y may be x. normal[T][d] (before gain and bias) and inverse[T] (1 / deviation) are kept for a backward pass if not NULL. */
-void kernel_layer_norm(int rows, int d, const float *x, const float *residual, const float *gain, const float *bias, float *y,
-		       float *normal, float *inverse);
+ * NULL; y may be x. normal[T][d] (before gain and bias) and inverse[T] (1 / deviation) are kept for a backward pass if not
+ * NULL. */
+void kernel_layer_norm(int rows, int d, const float *x, const float *residual, const float *gain, const float *bias,
+		       float *y, float *normal, float *inverse);
 
 /* x[row][c] += bias[c]. */
 void kernel_add_bias(int rows, int columns, const float *bias, float *x);

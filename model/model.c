@@ -65,7 +65,8 @@ enum status model_load(const char *path, struct model **result, struct error *er
 	model->values = malloc(model->parameters->elements * sizeof(float));
 	model->folded = malloc(TOKEN_VOCABULARY_SUM * d * sizeof(float));
 	model->token_bias = malloc(d * sizeof(float));
-	model->distance = malloc((size_t)(shape->layers * model->distances) * (d / (size_t)shape->attention_heads) * sizeof(float));
+	model->distance =
+	    malloc((size_t)(shape->layers * model->distances) * (d / (size_t)shape->attention_heads) * sizeof(float));
 	if (!model->path || !model->values || !model->folded || !model->token_bias || !model->distance) {
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: no memory to load the weights", path);
 		goto fail;
@@ -171,7 +172,8 @@ enum status model_use_backend(struct model *model, const char *name, struct erro
 	if (!automatic && strcmp(name, "bf16") != 0)
 		return status_fail(error, STATUS_USAGE, "backend %s: openblas, bf16 or auto", name);
 	if (!bf16_available())
-		return status_fail(error, STATUS_UNSUPPORTED, "backend bf16: this CPU has no AVX-512 BF16; openblas runs everywhere");
+		return status_fail(error, STATUS_UNSUPPORTED,
+				   "backend bf16: this CPU has no AVX-512 BF16; openblas runs everywhere");
 	return use_bf16(model, error);
 }
 
@@ -195,8 +197,8 @@ void model_embed(const struct model *model, const struct token *tokens, int coun
 		for (int i = 0; i < ATTRIBUTES; i++)
 			kernel_axpy(d, 1, model->folded + (size_t)(model->folded_row[i] + tokens[t].id[i]) * (size_t)d, row);
 	}
-	kernel_layer_norm(count, d, x, NULL, model->values + p->embedding_norm.gain, model->values + p->embedding_norm.bias, x, NULL,
-			  NULL);
+	kernel_layer_norm(count, d, x, NULL, model->values + p->embedding_norm.gain, model->values + p->embedding_norm.bias,
+			  x, NULL, NULL);
 }
 
 /* The two layers that every head ends with: in -> 256, ReLU, -> classes. */
@@ -206,7 +208,8 @@ static void classify(const struct model *model, int head, const float *in, int w
 	int classes = model->shape.head[head].classes;
 	matrix_nt(count, HEAD_INNER, width, in, width, model->values + offsets->first.weight, width, 0, inner, HEAD_INNER);
 	kernel_relu(count, HEAD_INNER, model->values + offsets->first.bias, inner);
-	matrix_nt(count, classes, HEAD_INNER, inner, HEAD_INNER, model->values + offsets->last.weight, HEAD_INNER, 0, logits, classes);
+	matrix_nt(count, classes, HEAD_INNER, inner, HEAD_INNER, model->values + offsets->last.weight, HEAD_INNER, 0, logits,
+		  classes);
 	kernel_add_bias(count, classes, model->values + offsets->last.bias, logits);
 }
 
@@ -216,7 +219,8 @@ void model_note_logits(const struct model *model, int head, const float *hidden,
 	int d = model->shape.width, classes = model->shape.head[head].classes;
 	for (int row = 0; row < count; row += HEAD_ROWS) {
 		int rows = count - row < HEAD_ROWS ? count - row : HEAD_ROWS;
-		classify(model, head, hidden + (size_t)row * (size_t)d, d, rows, inner, logits + (size_t)row * (size_t)classes);
+		classify(model, head, hidden + (size_t)row * (size_t)d, d, rows, inner,
+			 logits + (size_t)row * (size_t)classes);
 	}
 }
 
@@ -225,14 +229,16 @@ size_t model_sequence_scratch(const struct model *model, int count)
 	return (size_t)count * (POOL_INNER + POOL_ROWS) + POOL_ROWS * (size_t)model->shape.width + HEAD_INNER;
 }
 
-void model_sequence_logits(const struct model *model, int head, const float *hidden, int count, float *scratch, float *logits)
+void model_sequence_logits(const struct model *model, int head, const float *hidden, int count, float *scratch,
+			   float *logits)
 {
 	const struct head_offsets *offsets = &model->parameters->head[head];
 	int d = model->shape.width;
 	float *inner = scratch, *weight = inner + (size_t)count * POOL_INNER, *pooled = weight + (size_t)count * POOL_ROWS;
 	matrix_nt(count, POOL_INNER, d, hidden, d, model->values + offsets->pool1, d, 0, inner, POOL_INNER);
 	kernel_tanh((long)count * POOL_INNER, inner);
-	matrix_nt(POOL_ROWS, count, POOL_INNER, model->values + offsets->pool2, POOL_INNER, inner, POOL_INNER, 0, weight, count);
+	matrix_nt(POOL_ROWS, count, POOL_INNER, model->values + offsets->pool2, POOL_INNER, inner, POOL_INNER, 0, weight,
+		  count);
 	for (int row = 0; row < POOL_ROWS; row++)
 		kernel_softmax(count, weight + row * count, weight + row * count);
 	matrix_nn(POOL_ROWS, d, count, weight, count, hidden, d, 0, pooled, d);

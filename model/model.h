@@ -37,7 +37,8 @@ void model_note_logits(const struct model *model, int head, const float *hidden,
 /* Inference thread; no allocation. Logits of a sequence head over notes: hidden is [count][d], logits [C].
  * scratch holds model_sequence_scratch(model, count) floats. */
 size_t model_sequence_scratch(const struct model *model, int count);
-void model_sequence_logits(const struct model *model, int head, const float *hidden, int count, float *scratch, float *logits);
+void model_sequence_logits(const struct model *model, int head, const float *hidden, int count, float *scratch,
+			   float *logits);
 
 /* Calibrated probabilities: softmax of logits / temperature, [C]. In place is allowed. */
 void model_probabilities(const struct model *model, int head, const float *logits, float *probability);

@@ -16,12 +16,12 @@ struct layer_packed {
 struct model {
 	struct model_shape shape;
 	struct parameters *parameters;
-	struct safetensors *file; /* kept for its metadata */
-	float *values;            /* [parameters->elements] */
-	float *folded;            /* [1280][d]: each embedding row, scaled, already through its part of in_linear */
-	float *token_bias;        /* [d]: bias of in_linear + token type row 0 */
-	float *distance;          /* per layer [J][e], J = W + n: row j is E of distance l - r = W - 1 - j */
-	int distances;            /* J */
+	struct safetensors *file;   /* kept for its metadata */
+	float *values;		    /* [parameters->elements] */
+	float *folded;		    /* [1280][d]: each embedding row, scaled, already through its part of in_linear */
+	float *token_bias;	    /* [d]: bias of in_linear + token type row 0 */
+	float *distance;	    /* per layer [J][e], J = W + n: row j is E of distance l - r = W - 1 - j */
+	int distances;		    /* J */
 	int folded_row[ATTRIBUTES]; /* first row of each attribute in folded */
 	struct layer_packed packed[LAYERS_MAX];
 	bool bf16;

@@ -148,8 +148,8 @@ void parameters_free(struct parameters *parameters)
 	free(parameters);
 }
 
-enum status parameters_read(const struct parameters *parameters, const struct safetensors *file, const char *path, float *values,
-			    struct error *error)
+enum status parameters_read(const struct parameters *parameters, const struct safetensors *file, const char *path,
+			    float *values, struct error *error)
 {
 	memset(values, 0, parameters->elements * sizeof *values);
 	for (size_t i = 0; i < parameters->count; i++) {
@@ -163,8 +163,8 @@ enum status parameters_read(const struct parameters *parameters, const struct sa
 			return status_fail(error, STATUS_BAD_DATA,
 					   "%s: tensor %s has %d dimensions, first %lld x %lld; expected %lld x %lld", path,
 					   entry->name, info->dimensions, (long long)info->shape[0],
-					   (long long)(info->dimensions > 1 ? info->shape[1] : 0), (long long)entry->shape[0],
-					   (long long)entry->shape[1]);
+					   (long long)(info->dimensions > 1 ? info->shape[1] : 0),
+					   (long long)entry->shape[0], (long long)entry->shape[1]);
 		safetensors_get(file, (size_t)index, values + entry->offset);
 	}
 	if (safetensors_count(file) == parameters->count)
@@ -175,7 +175,8 @@ enum status parameters_read(const struct parameters *parameters, const struct sa
 		while (known < parameters->count && strcmp(parameters->table[known].name, name) != 0)
 			known++;
 		if (known == parameters->count)
-			return status_fail(error, STATUS_BAD_DATA, "%s: tensor %s does not belong to this network", path, name);
+			return status_fail(error, STATUS_BAD_DATA, "%s: tensor %s does not belong to this network", path,
+					   name);
 	}
 	return status_fail(error, STATUS_BAD_DATA, "%s: more tensors than the network has", path);
 }
@@ -205,8 +206,8 @@ static void add_text(void *context, const char *key, const char *value)
 }
 
 enum status parameters_write(const struct parameters *parameters, const struct model_shape *shape, const float *values,
-			     const char *path, enum tensor_type type, const struct safetensors_text *texts, size_t text_count,
-			     struct error *error)
+			     const char *path, enum tensor_type type, const struct safetensors_text *texts,
+			     size_t text_count, struct error *error)
 {
 	struct text_list list = {NULL, 0, 0, false};
 	struct safetensors_tensor *tensors = calloc(parameters->count, sizeof *tensors);
@@ -251,7 +252,8 @@ static void initialise_slopes(const struct parameters *parameters, const struct 
 {
 	int a = shape->attention_heads, e = shape->width / a, W = shape->span;
 	for (int layer = 0; layer < shape->layers; layer++) {
-		float *bias = values + parameters->layer[layer].qkv.bias, *table = values + parameters->layer[layer].distance;
+		float *bias = values + parameters->layer[layer].qkv.bias,
+		      *table = values + parameters->layer[layer].distance;
 		for (int head = 0; head < a && head < e; head++) {
 			double slope = head == a - 1 ? 0 : 1.0 / (2 << (2 * head)); /* 1/2, 1/8, 1/32 ... and none */
 			bias[head * e + head] = (float)SLOPE_BIAS;
@@ -265,7 +267,8 @@ static void initialise_slopes(const struct parameters *parameters, const struct 
 	}
 }
 
-void parameters_initialise(const struct parameters *parameters, const struct model_shape *shape, uint64_t seed, float *values)
+void parameters_initialise(const struct parameters *parameters, const struct model_shape *shape, uint64_t seed,
+			   float *values)
 {
 	memset(values, 0, parameters->elements * sizeof *values);
 	for (size_t i = 0; i < parameters->count; i++) {

@@ -44,7 +44,7 @@ VECTOR_INLINE void vector_exp(vector *v)
 {
 	const vector low = (vector){0} - 87.33f, high = (vector){0} + 88.0f;
 	vector x = *v;
-	vector_int below = x < low, above = x > high;
+	vector_int below = x<low, above = x> high;
 	x = (vector)(((vector_int)x & ~below) | ((vector_int)low & below));
 	x = (vector)(((vector_int)x & ~above) | ((vector_int)high & above));
 	/* x = k ln 2 + r, |r| <= ln 2 / 2; adding 1.5 * 2^23 rounds to the nearest integer. */

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define TOOL "bench"
-#define ROUNDS 31         /* timings a median is taken of */
+#define ROUNDS 31 /* timings a median is taken of */
 #define TRAINING_ROWS 512
 #define BANDWIDTH_BYTES (256u << 20) /* well past any cache */
 
@@ -30,8 +30,8 @@ struct bench {
 	int window, threads; /* 0: several */
 	bool json;
 	struct model *model;
-	double peak, fp32_peak;  /* operations a second of one thread */
-	double bandwidth;        /* bytes a second, read */
+	double peak, fp32_peak; /* operations a second of one thread */
+	double bandwidth;	/* bytes a second, read */
 	struct emit out;
 };
 
@@ -59,7 +59,8 @@ static double *random_floats(size_t count)
 /* The best rate of one product shape, in fp32 by OpenBLAS or in bf16 by our kernel; one thread. */
 static double product_rate(int m, int n, int k, bool bf16)
 {
-	float *a = (float *)(void *)random_floats((size_t)m * (size_t)k), *b = (float *)(void *)random_floats((size_t)n * (size_t)k);
+	float *a = (float *)(void *)random_floats((size_t)m * (size_t)k),
+	      *b = (float *)(void *)random_floats((size_t)n * (size_t)k);
 	float *c = (float *)(void *)random_floats((size_t)m * (size_t)n);
 	uint32_t *rows = aligned_alloc(64, ((size_t)m * (size_t)(k + 1) / 2 * 4 + 127) / 64 * 64);
 	uint32_t *panels = aligned_alloc(64, (bf16_panel_pairs(k, n) * 4 + 63) / 64 * 64);
@@ -168,8 +169,10 @@ static void put_forward(struct bench *bench, int window, int threads)
 		emit_real(&bench->out, "share_of_precision_peak", rate / (own_peak * threads));
 		emit_close(&bench->out, '}');
 	} else {
-		printf("forward   window %4d  threads %d  %8.3f ms  %5.1f GF/s  %4.1f %% of peak, %4.1f %% of its precision's\n", window, threads, ms,
-		       rate * 1e-9, 100 * rate / (bench->peak * threads), 100 * rate / (own_peak * threads));
+		printf("forward   window %4d  threads %d  %8.3f ms  %5.1f GF/s  %4.1f %% of peak, %4.1f %% of its "
+		       "precision's\n",
+		       window, threads, ms, rate * 1e-9, 100 * rate / (bench->peak * threads),
+		       100 * rate / (own_peak * threads));
 	}
 out:
 	encoder_free(encoder);
@@ -191,7 +194,8 @@ static double note_bytes(const struct model_shape *shape, int window)
 		hidden |= shape->head[h].setting == SETTING_HIDDEN;
 		played |= shape->head[h].setting == SETTING_PLAYED;
 	}
-	double weights = shape->layers * (4 * d * d + 2 * d * f), cache = shape->layers * (2 * seen * d + shape->attention_heads * seen);
+	double weights = shape->layers * (4 * d * d + 2 * d * f),
+	       cache = shape->layers * (2 * seen * d + shape->attention_heads * seen);
 	return 4 * (hidden + played) * (weights + cache);
 }
 
@@ -199,7 +203,8 @@ static double note_bytes(const struct model_shape *shape, int window)
 static void put_note(struct bench *bench, int window)
 {
 	const struct model_shape *shape = model_shape(bench->model);
-	struct engine_options options = {.window = window, .decide_us = 100000, .final_after_us = 2000000, .style_every_us = 500000};
+	struct engine_options options = {
+	    .window = window, .decide_us = 100000, .final_after_us = 2000000, .style_every_us = 500000};
 	struct engine_sink sink = {drop_prediction, NULL};
 	struct grid *grid = grid_new_fixed(120);
 	struct engine *engine = NULL;
@@ -209,8 +214,18 @@ static void put_note(struct bench *bench, int window)
 	if (!grid || engine_new(bench->model, grid, &options, &sink, &engine, &error) != STATUS_OK)
 		goto out;
 	for (int i = 0; timed < 256; i++) {
-		struct event on = {.event_us = i * 125000 + 1, .position = -1, .note_id = i + 1, .kind = EVENT_NOTE_ON, .pitch = (uint8_t)(40 + i * 7 % 40), .velocity = (uint8_t)(60 + i % 30)};
-		struct event off = {.event_us = i * 125000 + 100000, .position = -1, .note_id = i + 1, .kind = EVENT_NOTE_OFF, .pitch = on.pitch, .duration_us = 99999};
+		struct event on = {.event_us = i * 125000 + 1,
+				   .position = -1,
+				   .note_id = i + 1,
+				   .kind = EVENT_NOTE_ON,
+				   .pitch = (uint8_t)(40 + i * 7 % 40),
+				   .velocity = (uint8_t)(60 + i % 30)};
+		struct event off = {.event_us = i * 125000 + 100000,
+				    .position = -1,
+				    .note_id = i + 1,
+				    .kind = EVENT_NOTE_OFF,
+				    .pitch = on.pitch,
+				    .duration_us = 99999};
 		on.arrival_us = on.event_us;
 		off.arrival_us = off.event_us;
 		engine_accept(engine, &on);
@@ -230,8 +245,8 @@ static void put_note(struct bench *bench, int window)
 		emit_real(&bench->out, "floor_ms", floor_ms);
 		emit_close(&bench->out, '}');
 	} else {
-		printf("note      window %4d             %8.3f ms  floor %.3f ms (%.1f MB at %.1f GB/s)\n", window, ms, floor_ms, bytes * 1e-6,
-		       bench->bandwidth * 1e-9);
+		printf("note      window %4d             %8.3f ms  floor %.3f ms (%.1f MB at %.1f GB/s)\n", window, ms,
+		       floor_ms, bytes * 1e-6, bench->bandwidth * 1e-9);
 	}
 out:
 	engine_free(engine);
@@ -254,11 +269,12 @@ static void put_training(struct bench *bench)
 	int head = -1;
 	for (int h = 0; h < shape->heads; h++)
 		head = shape->head[h].level == HEAD_NOTE ? h : head;
-	if (head < 0 || parameters_new(shape, &parameters, NULL) != STATUS_OK || !(values = calloc(parameters->elements, sizeof *values)))
+	if (head < 0 || parameters_new(shape, &parameters, NULL) != STATUS_OK ||
+	    !(values = calloc(parameters->elements, sizeof *values)))
 		goto out;
 	parameters_initialise(parameters, shape, 1, values);
-	if (network_new(shape, parameters, values, &options, &network, NULL) != STATUS_OK || !(workspace = workspace_new(network)) ||
-	    !(gradient = calloc(network_gradient_size(network), sizeof *gradient)))
+	if (network_new(shape, parameters, values, &options, &network, NULL) != STATUS_OK ||
+	    !(workspace = workspace_new(network)) || !(gradient = calloc(network_gradient_size(network), sizeof *gradient)))
 		goto out;
 	int n = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
 	for (int t = 0; t < TRAINING_ROWS; t++) {
@@ -279,7 +295,8 @@ static void put_training(struct bench *bench)
 			times[i] = (double)(clock_now_us() - began) * 1e-6;
 	}
 	double s = median(times, 9);
-	int seen = TRAINING_ROWS < shape->span ? TRAINING_ROWS / 2 : shape->span - shape->span * shape->span / (2 * TRAINING_ROWS);
+	int seen =
+	    TRAINING_ROWS < shape->span ? TRAINING_ROWS / 2 : shape->span - shape->span * shape->span / (2 * TRAINING_ROWS);
 	double share = 3 * row_operations(shape, seen) * TRAINING_ROWS / s / bench->peak;
 	if (bench->json) {
 		emit_open(&bench->out, "training", '{');
@@ -287,8 +304,8 @@ static void put_training(struct bench *bench)
 		emit_real(&bench->out, "share_of_peak", share);
 		emit_close(&bench->out, '}');
 	} else {
-		printf("training  one thread              %8.0f notes/s  %4.1f %% of peak (%s)\n", TRAINING_ROWS / s, 100 * share,
-		       product_has_bf16() ? "bf16 products" : "fp32");
+		printf("training  one thread              %8.0f notes/s  %4.1f %% of peak (%s)\n", TRAINING_ROWS / s,
+		       100 * share, product_has_bf16() ? "bf16 products" : "fp32");
 	}
 out:
 	workspace_free(workspace);
@@ -308,12 +325,13 @@ static void run(struct bench *bench)
 	if (bench->json)
 		emit_start(&bench->out, stdout);
 	else
-		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model), model_backend(bench->model),
-		       bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bandwidth * 1e-9);
+		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model),
+		       model_backend(bench->model), bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bandwidth * 1e-9);
 	if (bench->json)
 		emit_open(&bench->out, "forward", '[');
 	for (int i = 0; i < count; i++)
-		for (int threads = bench->threads ? bench->threads : 1; windows[i] <= span && threads <= (bench->threads ? bench->threads : 2); threads++)
+		for (int threads = bench->threads ? bench->threads : 1;
+		     windows[i] <= span && threads <= (bench->threads ? bench->threads : 2); threads++)
 			put_forward(bench, windows[i], threads);
 	if (bench->json) {
 		emit_close(&bench->out, ']');
@@ -332,7 +350,8 @@ static void run(struct bench *bench)
 static int help(void)
 {
 	printf("usage: midibert bench [--model FILE] [--window N] [--threads N] [--backend NAME] [--json]\n\n"
-	       "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the daemon runs\n"
+	       "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the "
+	       "daemon runs\n"
 	       "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
 	       "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two.\n");
 	return tool_finish(TOOL, TOOL_DONE);
@@ -340,9 +359,13 @@ static int help(void)
 
 int tool_bench(int argc, char **argv)
 {
-	static const struct option table[] = {{"model", required_argument, NULL, 'm'}, {"window", required_argument, NULL, 'w'},
-					      {"threads", required_argument, NULL, 't'}, {"backend", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
-					      {"help", no_argument, NULL, 'h'},		{0}};
+	static const struct option table[] = {{"model", required_argument, NULL, 'm'},
+					      {"window", required_argument, NULL, 'w'},
+					      {"threads", required_argument, NULL, 't'},
+					      {"backend", required_argument, NULL, 'b'},
+					      {"json", no_argument, NULL, 'j'},
+					      {"help", no_argument, NULL, 'h'},
+					      {0}};
 	struct bench bench = {.backend = "auto"};
 	struct error error = {0};
 	char found[4096];
@@ -363,12 +386,15 @@ int tool_bench(int argc, char **argv)
 			if (!argument_integer(optarg, 1, 64, &bench.threads))
 				return tool_usage(TOOL, "--threads %s: 1 to 64", optarg);
 			break;
-		default: return tool_usage(TOOL, "%s: %s", argv[optind - 1], code == ':' ? "needs a value" : "no such option");
+		default:
+			return tool_usage(TOOL, "%s: %s", argv[optind - 1],
+					  code == ':' ? "needs a value" : "no such option");
 		}
 	}
 	if (optind < argc)
 		return tool_usage(TOOL, "%s: not an option", argv[optind]);
-	if (locate_model(bench.path, found, sizeof found, &error) != STATUS_OK || model_load(found, &bench.model, &error) != STATUS_OK)
+	if (locate_model(bench.path, found, sizeof found, &error) != STATUS_OK ||
+	    model_load(found, &bench.model, &error) != STATUS_OK)
 		return tool_fail(TOOL, &error);
 	if (model_use_backend(bench.model, bench.backend, &error) != STATUS_OK) {
 		model_free(bench.model);
@@ -376,7 +402,8 @@ int tool_bench(int argc, char **argv)
 	}
 	if (bench.window > model_shape(bench.model)->span) {
 		model_free(bench.model);
-		return tool_usage(TOOL, "--window %d: these weights look back on %d notes", bench.window, model_shape(bench.model)->span);
+		return tool_usage(TOOL, "--window %d: these weights look back on %d notes", bench.window,
+				  model_shape(bench.model)->span);
 	}
 	run(&bench);
 	model_free(bench.model);

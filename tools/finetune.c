@@ -45,10 +45,42 @@ struct job {
 };
 
 enum {
-	OPT_MANIFEST = 256, OPT_VALID, OPT_OUT, OPT_INIT, OPT_RESUME, OPT_FORCE, OPT_LAYERS, OPT_WIDTH, OPT_INNER, OPT_HEADS,
-	OPT_SPAN, OPT_LOOKAHEAD, OPT_FREEZE, OPT_ROWS, OPT_BATCH, OPT_STEPS, OPT_STOP_AFTER, OPT_WARMUP, OPT_RATE, OPT_DECAY, OPT_CLIP,
-	OPT_DROPOUT, OPT_MASK, OPT_LIVE, OPT_REGRID, OPT_DISORDER, OPT_TRANSPOSE, OPT_MIX, OPT_SEED, OPT_THREADS, OPT_SHARDS,
-	OPT_PRECISION, OPT_VALIDATE, OPT_CHECKPOINT, OPT_LICENCE, OPT_HELP
+	OPT_MANIFEST = 256,
+	OPT_VALID,
+	OPT_OUT,
+	OPT_INIT,
+	OPT_RESUME,
+	OPT_FORCE,
+	OPT_LAYERS,
+	OPT_WIDTH,
+	OPT_INNER,
+	OPT_HEADS,
+	OPT_SPAN,
+	OPT_LOOKAHEAD,
+	OPT_FREEZE,
+	OPT_ROWS,
+	OPT_BATCH,
+	OPT_STEPS,
+	OPT_STOP_AFTER,
+	OPT_WARMUP,
+	OPT_RATE,
+	OPT_DECAY,
+	OPT_CLIP,
+	OPT_DROPOUT,
+	OPT_MASK,
+	OPT_LIVE,
+	OPT_REGRID,
+	OPT_DISORDER,
+	OPT_TRANSPOSE,
+	OPT_MIX,
+	OPT_SEED,
+	OPT_THREADS,
+	OPT_SHARDS,
+	OPT_PRECISION,
+	OPT_VALIDATE,
+	OPT_CHECKPOINT,
+	OPT_LICENCE,
+	OPT_HELP
 };
 
 /* The one table of options: getopt and --help read it. */
@@ -56,50 +88,51 @@ static const struct {
 	const char *name, *argument, *help;
 	int code;
 } options[] = {
-	{"manifest", "[HEAD,...=]FILE.tsv", "train on this manifest; heads that learn from it (default: melody,velocity_hidden)",
-	 OPT_MANIFEST},
-	{"valid", "[HEAD,...=]FILE.tsv", "validate on this one; never trained on", OPT_VALID},
-	{"out", "FILE", "weights to write; FILE.state keeps the checkpoint, FILE.log the figures", OPT_OUT},
-	{"init", "FILE", "start from these weights: tensors of the same name and shape", OPT_INIT},
-	{"resume", NULL, "go on from FILE.state, bit for bit", OPT_RESUME},
-	{"force", NULL, "overwrite FILE if it exists", OPT_FORCE},
-	{"layers", "N", "encoder layers (4)", OPT_LAYERS},
-	{"width", "N", "width of the encoder (256)", OPT_WIDTH},
-	{"inner", "N", "inner width of its feed-forward (1024)", OPT_INNER},
-	{"attention-heads", "N", "attention heads (4)", OPT_HEADS},
-	{"span", "N", "notes a row looks back on (256)", OPT_SPAN},
-	{"lookahead", "N|unlimited", "notes a row looks ahead, per layer (4)", OPT_LOOKAHEAD},
-	{"freeze", "N", "later notes after which a duration is frozen (8)", OPT_FREEZE},
-	{"rows", "N", "longest training sequence (512)", OPT_ROWS},
-	{"batch", "N", "sequences a step (16)", OPT_BATCH},
-	{"steps", "N", "steps to train (1000)", OPT_STEPS},
-	{"stop-after", "N", "end after this step, with the schedule of --steps; --resume can go on", OPT_STOP_AFTER},
-	{"warmup", "N", "steps of rising learning rate (200)", OPT_WARMUP},
-	{"rate", "X", "peak learning rate (0.0006)", OPT_RATE},
-	{"decay", "X", "weight decay (0.01)", OPT_DECAY},
-	{"clip", "X", "largest gradient norm (1)", OPT_CLIP},
-	{"dropout", "X", "dropout (0.1)", OPT_DROPOUT},
-	{"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
-	{"live", "X", "share of sequences as a stream knows them (0.5)", OPT_LIVE},
-	{"regrid", "X", "share of sequences on a grid that ignores the beat (0.25)", OPT_REGRID},
-	{"disorder", "X", "share of sequences with notes permuted within 50 ms (0.5)", OPT_DISORDER},
-	{"transpose", "0|1", "transpose by -11..11 (1)", OPT_TRANSPOSE},
-	{"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
-	{"seed", "N", "seed of everything random (1)", OPT_SEED},
-	{"threads", "N", "threads (2)", OPT_THREADS},
-	{"shards", "N", "parts of a batch that threads share out (2)", OPT_SHARDS},
-	{"precision", "bf16|fp32", "of matrix products (bf16 where the CPU has it)", OPT_PRECISION},
-	{"validate-steps", "N", "validate every N steps (500)", OPT_VALIDATE},
-	{"checkpoint-s", "N", "seconds between checkpoints (180)", OPT_CHECKPOINT},
-	{"licence", "TEXT", "licence of the weights, written into the file", OPT_LICENCE},
-	{"help", NULL, "this text", OPT_HELP},
+    {"manifest", "[HEAD,...=]FILE.tsv", "train on this manifest; heads that learn from it (default: melody,velocity_hidden)",
+     OPT_MANIFEST},
+    {"valid", "[HEAD,...=]FILE.tsv", "validate on this one; never trained on", OPT_VALID},
+    {"out", "FILE", "weights to write; FILE.state keeps the checkpoint, FILE.log the figures", OPT_OUT},
+    {"init", "FILE", "start from these weights: tensors of the same name and shape", OPT_INIT},
+    {"resume", NULL, "go on from FILE.state, bit for bit", OPT_RESUME},
+    {"force", NULL, "overwrite FILE if it exists", OPT_FORCE},
+    {"layers", "N", "encoder layers (4)", OPT_LAYERS},
+    {"width", "N", "width of the encoder (256)", OPT_WIDTH},
+    {"inner", "N", "inner width of its feed-forward (1024)", OPT_INNER},
+    {"attention-heads", "N", "attention heads (4)", OPT_HEADS},
+    {"span", "N", "notes a row looks back on (256)", OPT_SPAN},
+    {"lookahead", "N|unlimited", "notes a row looks ahead, per layer (4)", OPT_LOOKAHEAD},
+    {"freeze", "N", "later notes after which a duration is frozen (8)", OPT_FREEZE},
+    {"rows", "N", "longest training sequence (512)", OPT_ROWS},
+    {"batch", "N", "sequences a step (16)", OPT_BATCH},
+    {"steps", "N", "steps to train (1000)", OPT_STEPS},
+    {"stop-after", "N", "end after this step, with the schedule of --steps; --resume can go on", OPT_STOP_AFTER},
+    {"warmup", "N", "steps of rising learning rate (200)", OPT_WARMUP},
+    {"rate", "X", "peak learning rate (0.0006)", OPT_RATE},
+    {"decay", "X", "weight decay (0.01)", OPT_DECAY},
+    {"clip", "X", "largest gradient norm (1)", OPT_CLIP},
+    {"dropout", "X", "dropout (0.1)", OPT_DROPOUT},
+    {"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
+    {"live", "X", "share of sequences as a stream knows them (0.5)", OPT_LIVE},
+    {"regrid", "X", "share of sequences on a grid that ignores the beat (0.25)", OPT_REGRID},
+    {"disorder", "X", "share of sequences with notes permuted within 50 ms (0.5)", OPT_DISORDER},
+    {"transpose", "0|1", "transpose by -11..11 (1)", OPT_TRANSPOSE},
+    {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
+    {"seed", "N", "seed of everything random (1)", OPT_SEED},
+    {"threads", "N", "threads (2)", OPT_THREADS},
+    {"shards", "N", "parts of a batch that threads share out (2)", OPT_SHARDS},
+    {"precision", "bf16|fp32", "of matrix products (bf16 where the CPU has it)", OPT_PRECISION},
+    {"validate-steps", "N", "validate every N steps (500)", OPT_VALIDATE},
+    {"checkpoint-s", "N", "seconds between checkpoints (180)", OPT_CHECKPOINT},
+    {"licence", "TEXT", "licence of the weights, written into the file", OPT_LICENCE},
+    {"help", NULL, "this text", OPT_HELP},
 };
 #define OPTIONS (sizeof options / sizeof *options)
 
 static void print_help(void)
 {
 	printf("usage: midibert finetune --manifest [HEAD,...=]FILE.tsv... --out FILE [OPTION]...\n\n"
-	       "Heads: melody (tracks MELODY, BRIDGE, PIANO), velocity_hidden, and any other name for a class of the whole piece,\n"
+	       "Heads: melody (tracks MELODY, BRIDGE, PIANO), velocity_hidden, and any other name for a class of the whole "
+	       "piece,\n"
 	       "whose labels are the manifest's second column: style_pianist8, emotion.\n\n");
 	for (size_t i = 0; i < OPTIONS; i++) {
 		char left[64];
@@ -127,7 +160,8 @@ static int add_manifest(struct manifest_argument *list, int *count, char *text)
 	char *equals = strchr(text, '=');
 	if (equals)
 		*equals = 0;
-	list[(*count)++] = (struct manifest_argument){.heads = equals ? text : "melody,velocity_hidden", .path = equals ? equals + 1 : text};
+	list[(*count)++] = (struct manifest_argument){.heads = equals ? text : "melody,velocity_hidden",
+						      .path = equals ? equals + 1 : text};
 	return TOOL_DONE;
 }
 
@@ -153,32 +187,39 @@ static int set_text_option(struct job *job, int code, char *text)
 
 static int set_number_option(struct job *job, int code, const char *name, const char *text)
 {
-	struct { int code; double low, high; int *integer; float *real; double *exact; uint64_t *large; } table[] = {
-		{OPT_LAYERS, 1, LAYERS_MAX, &job->shape.layers, NULL, NULL, NULL},
-		{OPT_WIDTH, 16, 4096, &job->shape.width, NULL, NULL, NULL},
-		{OPT_INNER, 16, 16384, &job->shape.inner, NULL, NULL, NULL},
-		{OPT_HEADS, 1, 64, &job->shape.attention_heads, NULL, NULL, NULL},
-		{OPT_SPAN, 2, 4096, &job->shape.span, NULL, NULL, NULL},
-		{OPT_LOOKAHEAD, 0, 1024, &job->shape.lookahead, NULL, NULL, NULL},
-		{OPT_FREEZE, 0, 1024, &job->shape.freeze, NULL, NULL, NULL},
-		{OPT_ROWS, 8, 4096, &job->options.sampler.rows, NULL, NULL, NULL},
-		{OPT_BATCH, 1, 4096, &job->options.sampler.batch, NULL, NULL, NULL},
-		{OPT_STEPS, 1, 1e9, NULL, NULL, NULL, &job->options.optimiser.steps},
-		{OPT_STOP_AFTER, 0, 1e9, NULL, NULL, NULL, &job->options.stop_after},
-		{OPT_WARMUP, 0, 1e9, NULL, NULL, NULL, &job->options.optimiser.warmup},
-		{OPT_RATE, 0, 1, NULL, NULL, &job->options.optimiser.rate, NULL},
-		{OPT_DECAY, 0, 1, NULL, NULL, &job->options.optimiser.decay, NULL},
-		{OPT_CLIP, 1e-6, 1e6, NULL, NULL, &job->options.optimiser.clip, NULL},
-		{OPT_DROPOUT, 0, 0.9, NULL, &job->options.network.dropout, NULL, NULL},
-		{OPT_MASK, 0, 0.5, NULL, &job->options.sampler.mask, NULL, NULL},
-		{OPT_LIVE, 0, 1, NULL, &job->options.sampler.live, NULL, NULL},
-		{OPT_REGRID, 0, 1, NULL, &job->options.sampler.regrid, NULL, NULL},
-		{OPT_DISORDER, 0, 1, NULL, &job->options.sampler.disorder, NULL, NULL},
-		{OPT_SEED, 0, 9e15, NULL, NULL, NULL, &job->options.sampler.seed},
-		{OPT_THREADS, 1, 64, &job->options.threads, NULL, NULL, NULL},
-		{OPT_SHARDS, 1, 64, &job->options.shards, NULL, NULL, NULL},
-		{OPT_VALIDATE, 0, 1e9, &job->options.validate_steps, NULL, NULL, NULL},
-		{OPT_CHECKPOINT, 1, 86400, &job->options.checkpoint_s, NULL, NULL, NULL},
+	struct {
+		int code;
+		double low, high;
+		int *integer;
+		float *real;
+		double *exact;
+		uint64_t *large;
+	} table[] = {
+	    {OPT_LAYERS, 1, LAYERS_MAX, &job->shape.layers, NULL, NULL, NULL},
+	    {OPT_WIDTH, 16, 4096, &job->shape.width, NULL, NULL, NULL},
+	    {OPT_INNER, 16, 16384, &job->shape.inner, NULL, NULL, NULL},
+	    {OPT_HEADS, 1, 64, &job->shape.attention_heads, NULL, NULL, NULL},
+	    {OPT_SPAN, 2, 4096, &job->shape.span, NULL, NULL, NULL},
+	    {OPT_LOOKAHEAD, 0, 1024, &job->shape.lookahead, NULL, NULL, NULL},
+	    {OPT_FREEZE, 0, 1024, &job->shape.freeze, NULL, NULL, NULL},
+	    {OPT_ROWS, 8, 4096, &job->options.sampler.rows, NULL, NULL, NULL},
+	    {OPT_BATCH, 1, 4096, &job->options.sampler.batch, NULL, NULL, NULL},
+	    {OPT_STEPS, 1, 1e9, NULL, NULL, NULL, &job->options.optimiser.steps},
+	    {OPT_STOP_AFTER, 0, 1e9, NULL, NULL, NULL, &job->options.stop_after},
+	    {OPT_WARMUP, 0, 1e9, NULL, NULL, NULL, &job->options.optimiser.warmup},
+	    {OPT_RATE, 0, 1, NULL, NULL, &job->options.optimiser.rate, NULL},
+	    {OPT_DECAY, 0, 1, NULL, NULL, &job->options.optimiser.decay, NULL},
+	    {OPT_CLIP, 1e-6, 1e6, NULL, NULL, &job->options.optimiser.clip, NULL},
+	    {OPT_DROPOUT, 0, 0.9, NULL, &job->options.network.dropout, NULL, NULL},
+	    {OPT_MASK, 0, 0.5, NULL, &job->options.sampler.mask, NULL, NULL},
+	    {OPT_LIVE, 0, 1, NULL, &job->options.sampler.live, NULL, NULL},
+	    {OPT_REGRID, 0, 1, NULL, &job->options.sampler.regrid, NULL, NULL},
+	    {OPT_DISORDER, 0, 1, NULL, &job->options.sampler.disorder, NULL, NULL},
+	    {OPT_SEED, 0, 9e15, NULL, NULL, NULL, &job->options.sampler.seed},
+	    {OPT_THREADS, 1, 64, &job->options.threads, NULL, NULL, NULL},
+	    {OPT_SHARDS, 1, 64, &job->options.shards, NULL, NULL, NULL},
+	    {OPT_VALIDATE, 0, 1e9, &job->options.validate_steps, NULL, NULL, NULL},
+	    {OPT_CHECKPOINT, 1, 86400, &job->options.checkpoint_s, NULL, NULL, NULL},
 	};
 	double value;
 	if (code == OPT_LOOKAHEAD && strcmp(text, "unlimited") == 0) {
@@ -213,12 +254,14 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 	struct option table[OPTIONS + 1] = {{0}};
 	int code;
 	for (size_t i = 0; i < OPTIONS; i++)
-		table[i] = (struct option){options[i].name, options[i].argument ? required_argument : no_argument, NULL, options[i].code};
+		table[i] = (struct option){options[i].name, options[i].argument ? required_argument : no_argument, NULL,
+					   options[i].code};
 	optind = 1;
 	opterr = 0;
 	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		if (code == '?' || code == ':')
-			return tool_usage(TOOL, "%s: %s", argv[optind - 1], code == '?' ? "no such option" : "needs a value");
+			return tool_usage(TOOL, "%s: %s", argv[optind - 1],
+					  code == '?' ? "no such option" : "needs a value");
 		if (code == OPT_HELP) {
 			print_help();
 			return tool_finish(TOOL, TOOL_DONE);
@@ -262,8 +305,9 @@ static enum status collect_labels(struct job *job, int head, struct error *error
 		if (at < spec->classes)
 			continue;
 		if (spec->classes == CLASSES_MAX || strlen(piece->label) >= LABEL_NAME_MAX)
-			return status_fail(error, STATUS_UNSUPPORTED, "head %s: more than %d labels, or one longer than %d bytes",
-					   spec->name, CLASSES_MAX, LABEL_NAME_MAX - 1);
+			return status_fail(error, STATUS_UNSUPPORTED,
+					   "head %s: more than %d labels, or one longer than %d bytes", spec->name,
+					   CLASSES_MAX, LABEL_NAME_MAX - 1);
 		found[spec->classes++] = piece->label;
 	}
 	qsort(found, (size_t)spec->classes, sizeof *found, compare_labels);
@@ -304,12 +348,14 @@ static enum status bind_heads(struct job *job, const struct manifest_argument *a
 		int head = shape_find_head(&job->shape, name);
 		if (head < 0 && train) {
 			if (job->shape.heads == HEADS_MAX || strlen(name) >= HEAD_NAME_MAX)
-				return status_fail(error, STATUS_USAGE, "%s: more than %d heads, or a name too long", name, HEADS_MAX);
+				return status_fail(error, STATUS_USAGE, "%s: more than %d heads, or a name too long", name,
+						   HEADS_MAX);
 			add_head(&job->shape, name);
 			head = job->shape.heads - 1;
 		}
 		if (head < 0)
-			return status_fail(error, STATUS_USAGE, "--valid %s: no --manifest trains head %s", argument->path, name);
+			return status_fail(error, STATUS_USAGE, "--valid %s: no --manifest trains head %s", argument->path,
+					   name);
 		corpus->head[head] = true;
 	}
 	return STATUS_OK;
@@ -331,7 +377,8 @@ static enum status parse_mix(struct job *job, struct error *error)
 		int fields = sscanf(item, "%31[^=]=%f*%f", name, &share, &weight);
 		int head = fields >= 2 ? shape_find_head(&job->shape, name) : -1;
 		if (head < 0 || !(share >= 0) || !(weight >= 0))
-			return status_fail(error, STATUS_USAGE, "--mix %s: HEAD=SHARE or HEAD=SHARE*WEIGHT of a trained head", item);
+			return status_fail(error, STATUS_USAGE,
+					   "--mix %s: HEAD=SHARE or HEAD=SHARE*WEIGHT of a trained head", item);
 		job->options.sampler.mix[head] = share;
 		job->options.sampler.weight[head] = weight;
 	}
@@ -369,7 +416,8 @@ static enum status read_data(struct job *job, struct error *error)
 }
 
 /* Takes what fits from other weights. */
-static enum status initialise_from(const struct job *job, const struct parameters *parameters, float *values, struct error *error)
+static enum status initialise_from(const struct job *job, const struct parameters *parameters, float *values,
+				   struct error *error)
 {
 	struct safetensors *file;
 	enum status status = safetensors_open(job->init, &file, error);
@@ -406,7 +454,8 @@ static int print_scores(const struct job *job, FILE *out, const char *title, con
 	for (int h = 0; h < job->shape.heads; h++)
 		if (score->asked[h])
 			used += fprintf(out, " %s %.4f (loss %.4f)", job->shape.head[h].name,
-					(double)score->right[h] / (double)score->asked[h], score->loss[h] / (double)score->asked[h]);
+					(double)score->right[h] / (double)score->asked[h],
+					score->loss[h] / (double)score->asked[h]);
 	return used;
 }
 
@@ -418,8 +467,9 @@ static void report(void *context, const struct trainer_progress *p)
 	for (int i = 0; i < 2; i++) {
 		if (!out[i])
 			continue;
-		fprintf(out[i], "step %llu/%llu  %.0f notes/s  left %ld:%02ld:%02ld  rate %.2e  norm %.2f ", (unsigned long long)p->step,
-			(unsigned long long)p->steps, p->notes_per_s, left / 3600, left / 60 % 60, left % 60, p->rate, p->norm);
+		fprintf(out[i], "step %llu/%llu  %.0f notes/s  left %ld:%02ld:%02ld  rate %.2e  norm %.2f ",
+			(unsigned long long)p->step, (unsigned long long)p->steps, p->notes_per_s, left / 3600,
+			left / 60 % 60, left % 60, p->rate, p->norm);
 		print_scores(job, out[i], "train", &p->score);
 		if (p->validation)
 			print_scores(job, out[i], "VALID", &p->validation->score);
@@ -431,16 +481,18 @@ static void report(void *context, const struct trainer_progress *p)
 /* Confidence under which an answer is more likely wrong than right, once calibrated: then it is unknown. */
 #define UNKNOWN_BELOW 0.5f
 
-static enum status write_weights(const struct job *job, const struct parameters *parameters, const float *values, struct error *error)
+static enum status write_weights(const struct job *job, const struct parameters *parameters, const float *values,
+				 struct error *error)
 {
 	char recipe[2048];
 	int used = snprintf(recipe, sizeof recipe, "finetune");
 	for (int i = 0; i < job->train_count && used < (int)sizeof recipe; i++)
-		used += snprintf(recipe + used, sizeof recipe - (size_t)used, " %s=%s", job->train[i].heads,
-				 strrchr(job->train[i].path, '/') ? strrchr(job->train[i].path, '/') + 1 : job->train[i].path);
+		used +=
+		    snprintf(recipe + used, sizeof recipe - (size_t)used, " %s=%s", job->train[i].heads,
+			     strrchr(job->train[i].path, '/') ? strrchr(job->train[i].path, '/') + 1 : job->train[i].path);
 	if (used < (int)sizeof recipe)
-		snprintf(recipe + used, sizeof recipe - (size_t)used, " steps=%llu seed=%llu", (unsigned long long)job->options.optimiser.steps,
-			 (unsigned long long)job->options.sampler.seed);
+		snprintf(recipe + used, sizeof recipe - (size_t)used, " steps=%llu seed=%llu",
+			 (unsigned long long)job->options.optimiser.steps, (unsigned long long)job->options.sampler.seed);
 	struct safetensors_text texts[] = {{"recipe", recipe}, {"licence", job->licence ? job->licence : "not stated"}};
 	return parameters_write(parameters, &job->shape, values, job->out, TENSOR_BF16, texts, 2, error);
 }
@@ -481,8 +533,8 @@ static enum status train(struct job *job, struct error *error)
 	parameters_initialise(parameters, &job->shape, job->options.sampler.seed, values);
 	if (job->init && (status = initialise_from(job, parameters, values, error)) != STATUS_OK)
 		goto out;
-	status = trainer_new(&job->shape, parameters, values, &job->train_data, job->train_corpora, job->train_count, &job->valid_data,
-			     job->valid_corpora, job->valid_count, &job->options, &trainer, error);
+	status = trainer_new(&job->shape, parameters, values, &job->train_data, job->train_corpora, job->train_count,
+			     &job->valid_data, job->valid_corpora, job->valid_count, &job->options, &trainer, error);
 	if (status == STATUS_OK && job->resume)
 		status = trainer_resume(trainer, error);
 	if (status != STATUS_OK)
@@ -512,12 +564,31 @@ int tool_finetune(int argc, char **argv)
 	struct job *job = calloc(1, sizeof *job);
 	if (!job)
 		return tool_fail(TOOL, &(struct error){.status = STATUS_NO_MEMORY, .text = "no memory"});
-	job->shape = (struct model_shape){.layers = 4, .width = 256, .inner = 1024, .attention_heads = 4, .span = 256, .lookahead = 4, .freeze = 8};
+	job->shape = (struct model_shape){
+	    .layers = 4, .width = 256, .inner = 1024, .attention_heads = 4, .span = 256, .lookahead = 4, .freeze = 8};
 	job->options = (struct trainer_options){
-		.sampler = {.seed = 1, .rows = 512, .batch = 16, .mask = 0.12f, .live = 0.5f, .regrid = 0.25f, .disorder = 0.5f, .transpose = true},
-		.optimiser = {.rate = 6e-4, .warmup = 200, .steps = 1000, .decay = 0.01, .clip = 1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8},
-		.network = {.precision = PRECISION_BF16, .dropout = 0.1f},
-		.threads = 2, .shards = 2, .checkpoint_s = 180, .validate_steps = 500, .validate_notes = 40000,
+	    .sampler = {.seed = 1,
+			.rows = 512,
+			.batch = 16,
+			.mask = 0.12f,
+			.live = 0.5f,
+			.regrid = 0.25f,
+			.disorder = 0.5f,
+			.transpose = true},
+	    .optimiser = {.rate = 6e-4,
+			  .warmup = 200,
+			  .steps = 1000,
+			  .decay = 0.01,
+			  .clip = 1,
+			  .beta1 = 0.9,
+			  .beta2 = 0.99,
+			  .epsilon = 1e-8},
+	    .network = {.precision = PRECISION_BF16, .dropout = 0.1f},
+	    .threads = 2,
+	    .shards = 2,
+	    .checkpoint_s = 180,
+	    .validate_steps = 500,
+	    .validate_notes = 40000,
 	};
 	int status = parse_arguments(job, argc, argv);
 	if (status < 0) {

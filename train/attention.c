@@ -16,14 +16,14 @@
 struct attention {
 	struct attention_shape shape;
 	int e, J;
-	float *scores, *gradient;  /* [BLOCK][rows + BLOCK] */
+	float *scores, *gradient;	/* [BLOCK][rows + BLOCK] */
 	float *q_relative, *k_relative; /* [rows][J]: q . E and k . E; in the backward pass their gradients */
-	float *dreversed;          /* [J][e] */
+	float *dreversed;		/* [J][e] */
 	/* bf16 operands of the head at hand */
-	uint32_t *q_rows, *k_rows, *c_rows;             /* [rows][e / 2]: queries, keys, context gradient */
-	uint32_t *k_across, *v_across;                  /* packed for x . key, x . value */
-	uint32_t *q_down, *k_down, *v_down, *c_down;    /* packed to be summed over rows */
-	uint32_t *left;                                 /* the converted left operand */
+	uint32_t *q_rows, *k_rows, *c_rows;	     /* [rows][e / 2]: queries, keys, context gradient */
+	uint32_t *k_across, *v_across;		     /* packed for x . key, x . value */
+	uint32_t *q_down, *k_down, *v_down, *c_down; /* packed to be summed over rows */
+	uint32_t *left;				     /* the converted left operand */
 	float *memory;
 	uint32_t *words;
 };
@@ -156,16 +156,16 @@ static void relative_product(const struct attention *at, const struct attention_
 }
 
 /* out[rows][keys] = x . y^T over a block; x, y [.][e] in fp32, or converted. */
-static void across_product(const struct attention *at, const struct block *b, const float *x, const float *y, int ldx, int ldy,
-			   const uint32_t *rows, const uint32_t *across, float *out)
+static void across_product(const struct attention *at, const struct block *b, const float *x, const float *y, int ldx,
+			   int ldy, const uint32_t *rows, const uint32_t *across, float *out)
 {
 	int half = at->e / 2;
 	if (is_bf16(at))
-		bf16_product(b->rows, b->keys, at->e, rows + b->first * half, (size_t)half, 1, across + b->from * half, false, out,
-			     b->keys);
+		bf16_product(b->rows, b->keys, at->e, rows + b->first * half, (size_t)half, 1, across + b->from * half,
+			     false, out, b->keys);
 	else
-		matrix_nt(b->rows, b->keys, at->e, x + (ptrdiff_t)b->first * ldx, ldx, y + (ptrdiff_t)b->from * ldy, ldy, 0, out,
-			  b->keys);
+		matrix_nt(b->rows, b->keys, at->e, x + (ptrdiff_t)b->first * ldx, ldx, y + (ptrdiff_t)b->from * ldy, ldy, 0,
+			  out, b->keys);
 }
 
 /* out[block rows][e] (+)= s[rows][keys] . x[keys][e]. */
@@ -174,8 +174,8 @@ static void gather_product(const struct attention *at, const struct block *b, co
 {
 	if (is_bf16(at)) {
 		bf16_rows(b->rows, b->keys, s, b->keys, at->left);
-		bf16_product(b->rows, at->e, b->keys, at->left, (size_t)(b->keys + 1) / 2, 1, down + b->from / 2 * BF16_PANEL, add,
-			     out + (ptrdiff_t)b->first * ldo, ldo);
+		bf16_product(b->rows, at->e, b->keys, at->left, (size_t)(b->keys + 1) / 2, 1,
+			     down + b->from / 2 * BF16_PANEL, add, out + (ptrdiff_t)b->first * ldo, ldo);
 	} else {
 		matrix_nn(b->rows, at->e, b->keys, s, b->keys, x + (ptrdiff_t)b->from * ld, ld, add ? 1.0f : 0.0f,
 			  out + (ptrdiff_t)b->first * ldo, ldo);
@@ -191,14 +191,14 @@ static void scatter_product(const struct attention *at, const struct block *b, c
 		bf16_product(b->keys, at->e, b->rows, at->left, 1, (size_t)b->keys, down + b->first / 2 * BF16_PANEL, true,
 			     out + (ptrdiff_t)b->from * ldo, ldo);
 	} else {
-		matrix_tn(b->keys, at->e, b->rows, s, b->keys, x + (ptrdiff_t)b->first * ld, ld, 1, out + (ptrdiff_t)b->from * ldo,
-			  ldo);
+		matrix_tn(b->keys, at->e, b->rows, s, b->keys, x + (ptrdiff_t)b->first * ld, ld, 1,
+			  out + (ptrdiff_t)b->from * ldo, ldo);
 	}
 }
 
 /* Backward of relative_product: dx[T][e] += g[T][J] . E; dreversed += g^T . x. */
-static void relative_backward(struct attention *at, const struct attention_table *table, int T, const float *g, const float *x,
-			      int ld, const uint32_t *down, float *dx)
+static void relative_backward(struct attention *at, const struct attention_table *table, int T, const float *g,
+			      const float *x, int ld, const uint32_t *down, float *dx)
 {
 	int e = at->e, J = at->J;
 	if (is_bf16(at)) {
@@ -243,7 +243,8 @@ static void head_forward(struct attention *at, const struct attention_table *tab
 		across_product(at, &b, q, k, ld, ld, at->q_rows, at->k_across, at->scores);
 		for (int i = 0; i < b.rows; i++) {
 			int l = first + i, low = lowest(at, l), count = limit[l] - low + 1, column = W - 1 - (l - low);
-			float *row = at->scores + i * b.keys, *band = kept + ((size_t)head * (size_t)T + (size_t)l) * (size_t)J;
+			float *row = at->scores + i * b.keys,
+			      *band = kept + ((size_t)head * (size_t)T + (size_t)l) * (size_t)J;
 			kernel_scores(count, row + (low - b.from), at->q_relative + l * J + column,
 				      at->k_relative + low * J + column, J + 1, scale);
 			kernel_softmax(count, row + (low - b.from), band);
@@ -262,7 +263,8 @@ void attention_forward(struct attention *attention, const struct attention_table
 }
 
 /* Gradient of one row's scores, in place over the gradient of its probabilities; puts it into both relative gradients. */
-static void backward_row(struct attention *at, const struct block *b, int l, int limit, const float *band, uint32_t key, float *row)
+static void backward_row(struct attention *at, const struct block *b, int l, int limit, const float *band, uint32_t key,
+			 float *row)
 {
 	int low = lowest(at, l), count = limit - low + 1, J = at->J, column = at->shape.span - 1 - (l - low);
 	float *g = row + (low - b->from), scale = 1 / sqrtf((float)at->e), dot = 0;
@@ -316,13 +318,15 @@ static void head_backward(struct attention *at, const struct attention_table *ta
 }
 
 void attention_backward(struct attention *attention, const struct attention_table *table, int T, const int *limit,
-			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv, float *ddistance)
+			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv,
+			float *ddistance)
 {
 	int e = attention->e, J = attention->J, W = attention->shape.span;
 	memset(dqkv, 0, (size_t)T * 3 * (size_t)attention->shape.width * sizeof *dqkv);
 	memset(attention->dreversed, 0, (size_t)(J * e) * sizeof(float));
 	for (int head = 0; head < attention->shape.heads; head++)
-		head_backward(attention, table, T, limit, qkv + head * e, head, key, kept, dcontext + head * e, dqkv + head * e);
+		head_backward(attention, table, T, limit, qkv + head * e, head, key, kept, dcontext + head * e,
+			      dqkv + head * e);
 	for (int j = 0; j < J; j++)
 		kernel_axpy(e, 1, attention->dreversed + j * e, ddistance + (2 * W - 2 - j) * e);
 }

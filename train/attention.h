@@ -7,15 +7,15 @@
 
 struct attention_shape {
 	int width, heads, span, lookahead; /* lookahead resolved: W - 1 where unlimited */
-	int rows;                          /* longest sequence */
+	int rows;			   /* longest sequence */
 	enum precision precision;
 	float dropout; /* of attention probabilities */
 };
 
 /* E of one layer as both passes want it: row j is distance W - 1 - j. Shared by threads, packed once a step. */
 struct attention_table {
-	float *reversed;    /* [J][e] */
-	uint32_t *scoring;  /* packed for q . E */
+	float *reversed;     /* [J][e] */
+	uint32_t *scoring;   /* packed for q . E */
 	uint32_t *spreading; /* packed for its backward */
 };
 bool attention_table_new(struct attention_table *table, const struct attention_shape *shape);
@@ -37,6 +37,7 @@ void attention_forward(struct attention *attention, const struct attention_table
 
 /* dcontext[T][d] to dqkv[T][3 d] (overwritten); adds to ddistance, the gradient of E as stored. */
 void attention_backward(struct attention *attention, const struct attention_table *table, int T, const int *limit,
-			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv, float *ddistance);
+			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv,
+			float *ddistance);
 
 #endif

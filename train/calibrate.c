@@ -96,8 +96,8 @@ static bool hear_notes(struct listener *listener, const struct piece *piece, con
 	return ok;
 }
 
-static bool hear_passages(struct listener *listener, const struct piece *piece, const struct task *task, int head, int passage,
-			  struct answers *answers)
+static bool hear_passages(struct listener *listener, const struct piece *piece, const struct task *task, int head,
+			  int passage, struct answers *answers)
 {
 	float probability[CLASSES_MAX];
 	int truth = task_piece_class(task, piece);
@@ -124,8 +124,9 @@ enum status calibrate_head(const struct model *model, int head, const struct dat
 		const struct piece *piece = &dataset->pieces[i];
 		if (!teaches[piece->set] || piece->count == 0)
 			continue;
-		ok = shape->head[head].level == HEAD_NOTE ? hear_notes(listener, piece, &task, head, &answers)
-							  : hear_passages(listener, piece, &task, head, shape->span, &answers);
+		ok = shape->head[head].level == HEAD_NOTE
+			 ? hear_notes(listener, piece, &task, head, &answers)
+			 : hear_passages(listener, piece, &task, head, shape->span, &answers);
 	}
 	if (!ok)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory to calibrate head %s", shape->head[head].name);

@@ -18,10 +18,8 @@ enum status checkpoint_write(const char *path, const struct parameters *paramete
 	snprintf(step, sizeof step, "%" PRIu64, checkpoint->step);
 	struct safetensors_text texts[] = {{"step", step}, {"options", checkpoint->fingerprint}};
 	for (int i = 0; i < ARRAYS; i++)
-		tensors[i] = (struct safetensors_tensor){.name = array_name[i],
-							 .dimensions = 1,
-							 .shape = {(int64_t)parameters->elements},
-							 .data = arrays[i]};
+		tensors[i] = (struct safetensors_tensor){
+		    .name = array_name[i], .dimensions = 1, .shape = {(int64_t)parameters->elements}, .data = arrays[i]};
 	return safetensors_write(path, TENSOR_F32, tensors, ARRAYS, texts, 2, error);
 }
 
@@ -35,9 +33,11 @@ enum status checkpoint_read(const char *path, const struct parameters *parameter
 		return status;
 	const char *step = safetensors_metadata(file, "step"), *options = safetensors_metadata(file, "options");
 	if (!step || !options) {
-		status = status_fail(error, STATUS_BAD_DATA, "%s: not a training checkpoint: no step and options in its metadata", path);
+		status = status_fail(error, STATUS_BAD_DATA,
+				     "%s: not a training checkpoint: no step and options in its metadata", path);
 	} else if (strcmp(options, checkpoint->fingerprint) != 0) {
-		status = status_fail(error, STATUS_BAD_DATA, "%s: made with other options; resume with these: %s", path, options);
+		status =
+		    status_fail(error, STATUS_BAD_DATA, "%s: made with other options; resume with these: %s", path, options);
 	} else {
 		checkpoint->step = strtoull(step, NULL, 10);
 		for (int i = 0; i < ARRAYS && status == STATUS_OK; i++) {

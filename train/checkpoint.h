@@ -5,8 +5,8 @@
 #include "model/parameters.h"
 
 struct checkpoint {
-	uint64_t step; /* steps finished */
-	const char *fingerprint; /* text of every option that the result depends on */
+	uint64_t step;			/* steps finished */
+	const char *fingerprint;	/* text of every option that the result depends on */
 	float *values, *first, *second; /* [parameters->elements] */
 };
 

@@ -30,13 +30,13 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 	if (!product_has_bf16())
 		network->options.precision = PRECISION_FP32;
 	network->attention = (struct attention_shape){
-		.width = d,
-		.heads = shape->attention_heads,
-		.span = shape->span,
-		.lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead,
-		.rows = options->rows,
-		.precision = network->options.precision,
-		.dropout = options->dropout,
+	    .width = d,
+	    .heads = shape->attention_heads,
+	    .span = shape->span,
+	    .lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead,
+	    .rows = options->rows,
+	    .precision = network->options.precision,
+	    .dropout = options->dropout,
 	};
 	enum precision precision = network->options.precision;
 	bool ok = (network->folded = malloc((size_t)(TOKEN_VOCABULARY_SUM * d) * sizeof(float))) != NULL;
@@ -51,7 +51,8 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 	}
 	for (int i = 0; ok && i < shape->heads; i++) {
 		int in = shape->head[i].level == HEAD_NOTE ? d : POOL_ROWS * d;
-		ok = product_weight_new(&network->head_first[i], precision, HEAD_INNER, in, values + parameters->head[i].first.weight);
+		ok = product_weight_new(&network->head_first[i], precision, HEAD_INNER, in,
+					values + parameters->head[i].first.weight);
 	}
 	if (!ok) {
 		network_free(network);
@@ -110,7 +111,8 @@ void network_prepare(struct network *network, int part)
 		product_weight_pack(&w->attention_output);
 		product_weight_pack(&w->intermediate);
 		product_weight_pack(&w->output);
-		attention_table_pack(&w->table, &network->attention, network->values + network->parameters->layer[layer].distance);
+		attention_table_pack(&w->table, &network->attention,
+				     network->values + network->parameters->layer[layer].distance);
 	} else {
 		product_weight_pack(&network->head_first[head]);
 	}
@@ -129,8 +131,8 @@ void network_finish_gradient(const struct network *network, enum attribute attri
 	size_t column = (size_t)attribute * EMBEDDING_WIDTH;
 	for (int k = 0; k < V * d; k++)
 		dout[k] *= EMBEDDING_SCALE;
-	matrix_nn(V, EMBEDDING_WIDTH, d, dout, d, network->values + p->in.weight + column, in, 1, gradient + p->embedding[attribute],
-		  EMBEDDING_WIDTH);
+	matrix_nn(V, EMBEDDING_WIDTH, d, dout, d, network->values + p->in.weight + column, in, 1,
+		  gradient + p->embedding[attribute], EMBEDDING_WIDTH);
 	matrix_tn(d, EMBEDDING_WIDTH, V, dout, d, network->values + p->embedding[attribute], EMBEDDING_WIDTH, 1,
 		  gradient + p->in.weight + column, in);
 }
@@ -138,7 +140,8 @@ void network_finish_gradient(const struct network *network, enum attribute attri
 /* Lays a workspace out from memory, or counts its floats with NULL. */
 static size_t lay_out(const struct network *network, struct workspace *ws, float *memory)
 {
-	size_t T = (size_t)network->options.rows, d = (size_t)network->shape->width, f = (size_t)network->shape->inner, used = 0;
+	size_t T = (size_t)network->options.rows, d = (size_t)network->shape->width, f = (size_t)network->shape->inner,
+	       used = 0;
 	size_t wide = f > 3 * d ? f : 3 * d, kept = attention_kept(&network->attention);
 	float **slot[] = {&ws->embedded, &ws->normal0, &ws->inverse0, &ws->dx, &ws->dy, &ws->dwide, &ws->temporary};
 	size_t size[] = {T * d, T * d, T, T * d, T * d, T * wide, T * d};
@@ -149,8 +152,8 @@ static size_t lay_out(const struct network *network, struct workspace *ws, float
 	}
 	for (int i = 0; i < network->shape->layers; i++) {
 		struct layer_kept *k = &ws->layer[i];
-		float **part[] = {&k->qkv,   &k->probabilities, &k->context, &k->normal1,  &k->inverse1, &k->middle,
-				  &k->before, &k->after,         &k->normal2, &k->inverse2, &k->out};
+		float **part[] = {&k->qkv,    &k->probabilities, &k->context, &k->normal1,  &k->inverse1, &k->middle,
+				  &k->before, &k->after,	 &k->normal2, &k->inverse2, &k->out};
 		size_t length[] = {T * 3 * d, kept, T * d, T * d, T, T * d, T * f, T * f, T * d, T, T * d};
 		for (int j = 0; j < 11; j++) {
 			if (memory)
@@ -170,8 +173,8 @@ struct workspace *workspace_new(const struct network *network)
 	ws->network = network;
 	ws->attention = attention_new(&network->attention);
 	ws->memory = aligned_alloc(64, lay_out(network, ws, NULL) * sizeof(float));
-	if (!product_scratch_new(&ws->scratch, network->options.rows, wide > HEAD_INNER ? wide : HEAD_INNER) || !ws->attention ||
-	    !ws->memory) {
+	if (!product_scratch_new(&ws->scratch, network->options.rows, wide > HEAD_INNER ? wide : HEAD_INNER) ||
+	    !ws->attention || !ws->memory) {
 		workspace_free(ws);
 		return NULL;
 	}
@@ -241,8 +244,8 @@ static void embed(const struct network *network, struct workspace *ws, const str
 		for (int i = 0; i < ATTRIBUTES; i++)
 			kernel_axpy(d, 1, network->folded + (network->folded_row[i] + s->tokens[t].id[i]) * d, row);
 	}
-	kernel_layer_norm(T, d, ws->embedded, NULL, w + p->embedding_norm.gain, w + p->embedding_norm.bias, ws->embedded, ws->normal0,
-			  ws->inverse0);
+	kernel_layer_norm(T, d, ws->embedded, NULL, w + p->embedding_norm.gain, w + p->embedding_norm.bias, ws->embedded,
+			  ws->normal0, ws->inverse0);
 	dropout_apply(drop_key(s->key, DROP_EMBEDDING, 0), rate, (long)T * d, ws->embedded);
 }
 
@@ -253,8 +256,8 @@ static void embed_backward(const struct network *network, struct workspace *ws, 
 	int T = s->length, d = network->shape->width;
 	float *folded = gradient + p->elements;
 	dropout_apply(drop_key(s->key, DROP_EMBEDDING, 0), network->options.dropout, (long)T * d, dx);
-	norm_backward(T, d, ws->normal0, ws->inverse0, network->values + p->embedding_norm.gain, dx, gradient + p->embedding_norm.gain,
-		      gradient + p->embedding_norm.bias);
+	norm_backward(T, d, ws->normal0, ws->inverse0, network->values + p->embedding_norm.gain, dx,
+		      gradient + p->embedding_norm.gain, gradient + p->embedding_norm.bias);
 	bias_backward(T, d, dx, gradient + p->in.bias);
 	bias_backward(T, d, dx, gradient + p->token_type);
 	for (int t = 0; t < T; t++)
@@ -262,8 +265,8 @@ static void embed_backward(const struct network *network, struct workspace *ws, 
 			kernel_axpy(d, 1, dx + t * d, folded + (network->folded_row[i] + s->tokens[t].id[i]) * d);
 }
 
-static void layer_forward(const struct network *network, struct workspace *ws, const struct sequence *s, int layer, const float *x,
-			  bool train)
+static void layer_forward(const struct network *network, struct workspace *ws, const struct sequence *s, int layer,
+			  const float *x, bool train)
 {
 	const struct layer_weights *w = &network->layer[layer];
 	const struct layer_offsets *o = &network->parameters->layer[layer];
@@ -290,8 +293,8 @@ static void layer_forward(const struct network *network, struct workspace *ws, c
 }
 
 /* dx: gradient of the layer's output on entry, of its input on return. */
-static void layer_backward(const struct network *network, struct workspace *ws, const struct sequence *s, int layer, const float *x,
-			   float *dx, float *gradient)
+static void layer_backward(const struct network *network, struct workspace *ws, const struct sequence *s, int layer,
+			   const float *x, float *dx, float *gradient)
 {
 	const struct layer_weights *w = &network->layer[layer];
 	const struct layer_offsets *o = &network->parameters->layer[layer];
@@ -317,11 +320,12 @@ static void layer_backward(const struct network *network, struct workspace *ws, 
 	memcpy(dy, dx, bytes);
 	dropout_apply(drop_key(s->key, DROP_PROJECTION, layer), rate, (long)T * d, dy);
 	bias_backward(T, d, dy, gradient + o->attention_output.bias);
-	product_weight_gradient(&w->attention_output, &ws->scratch, T, dy, k->context, gradient + o->attention_output.weight);
+	product_weight_gradient(&w->attention_output, &ws->scratch, T, dy, k->context,
+				gradient + o->attention_output.weight);
 	float *dcontext = ws->temporary;
 	product_input_gradient(&w->attention_output, &ws->scratch, T, dy, false, dcontext);
-	attention_backward(ws->attention, &w->table, T, s->limit, k->qkv, drop_key(s->key, DROP_ATTENTION, layer), k->probabilities,
-			   dcontext, wide, gradient + o->distance);
+	attention_backward(ws->attention, &w->table, T, s->limit, k->qkv, drop_key(s->key, DROP_ATTENTION, layer),
+			   k->probabilities, dcontext, wide, gradient + o->distance);
 	bias_backward(T, 3 * d, wide, gradient + o->qkv.bias);
 	product_weight_gradient(&w->qkv, &ws->scratch, T, wide, x, gradient + o->qkv.weight);
 	product_input_gradient(&w->qkv, &ws->scratch, T, wide, true, dx);

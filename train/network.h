@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct network_options {
-	int rows;          /* longest sequence */
+	int rows; /* longest sequence */
 	enum precision precision;
 	float dropout;
 };
@@ -32,13 +32,13 @@ void network_prepare(struct network *network, int part);
 /* What a sequence is asked. Unlabelled notes are LABEL_NONE. */
 #define LABEL_NONE (-1)
 struct sequence {
-	int length;                /* T, 1..rows */
-	const struct token *tokens; /* [T] */
-	const int *limit;          /* [T]: last row each row sees */
-	const int8_t *note_label[HEADS_MAX];  /* [T], or NULL: head not asked */
-	int sequence_label[HEADS_MAX];        /* class, or LABEL_NONE */
-	float weight[HEADS_MAX];   /* of each labelled note's (or the sequence's) cross-entropy in the gradient */
-	uint32_t key;              /* of this sequence's dropout */
+	int length;			     /* T, 1..rows */
+	const struct token *tokens;	     /* [T] */
+	const int *limit;		     /* [T]: last row each row sees */
+	const int8_t *note_label[HEADS_MAX]; /* [T], or NULL: head not asked */
+	int sequence_label[HEADS_MAX];	     /* class, or LABEL_NONE */
+	float weight[HEADS_MAX];	     /* of each labelled note's (or the sequence's) cross-entropy in the gradient */
+	uint32_t key;			     /* of this sequence's dropout */
 };
 
 /* Sums over labelled notes or sequences. */

@@ -29,8 +29,8 @@ size_t heads_workspace(const struct network *network, struct workspace *ws, floa
 }
 
 /* Cross-entropy of rows with a label; logits become weight * (softmax - one hot), zero where there is no label. */
-static void cross_entropy(int rows, int classes, const int8_t *label, float weight, float *logits, double *loss, uint64_t *asked,
-			  uint64_t *right)
+static void cross_entropy(int rows, int classes, const int8_t *label, float weight, float *logits, double *loss,
+			  uint64_t *asked, uint64_t *right)
 {
 	for (int t = 0; t < rows; t++, logits += classes) {
 		if (label[t] < 0) {
@@ -52,14 +52,16 @@ static void cross_entropy(int rows, int classes, const int8_t *label, float weig
 
 /* The two last layers over rows of in[rows][width]: losses, and with gradient the gradient of `in`, in din (added). */
 static void classifier_pass(const struct network *network, struct workspace *ws, int head, int rows, const float *in,
-			    const int8_t *label, float weight, uint32_t key, float *gradient, float *din, struct score *score)
+			    const int8_t *label, float weight, uint32_t key, float *gradient, float *din,
+			    struct score *score)
 {
 	const struct head_offsets *o = &network->parameters->head[head];
 	const struct product_weight *first = &network->head_first[head];
 	const float *last = network->values + o->last.weight;
 	int classes = network->shape->head[head].classes;
 	bool note = network->shape->head[head].level == HEAD_NOTE;
-	float *inner = ws->head_inner, *dinner = inner + rounded((size_t)network->options.rows * HEAD_INNER), *logits = ws->head_logits;
+	float *inner = ws->head_inner, *dinner = inner + rounded((size_t)network->options.rows * HEAD_INNER),
+	      *logits = ws->head_logits;
 	float rate = gradient && note ? network->options.dropout : 0;
 	uint32_t inner_key = drop_key(key, DROP_HEAD_INNER, head);
 	product_forward(first, &ws->scratch, rows, in, inner);
@@ -120,7 +122,8 @@ static void sequence_pass(const struct network *network, struct workspace *ws, c
 	matrix_nn(POOL_ROWS, d, T, weight, T, hidden, d, 0, pooled, d);
 	dropout_apply(key, rate, POOL_ROWS * d, pooled);
 	memset(dpooled, 0, (size_t)(POOL_ROWS * d) * sizeof *dpooled);
-	classifier_pass(network, ws, head, 1, pooled, &label, sequence->weight[head], sequence->key, gradient, dpooled, score);
+	classifier_pass(network, ws, head, 1, pooled, &label, sequence->weight[head], sequence->key, gradient, dpooled,
+			score);
 	if (!gradient)
 		return;
 	dropout_apply(key, rate, POOL_ROWS * d, dpooled);
@@ -141,8 +144,8 @@ static void sequence_pass(const struct network *network, struct workspace *ws, c
 	matrix_nn(T, d, POOL_INNER, dinner, POOL_INNER, w1, d, 1, dhidden, d);
 }
 
-void heads_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence, const float *hidden,
-		float *gradient, float *dhidden, struct score *score)
+void heads_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
+		const float *hidden, float *gradient, float *dhidden, struct score *score)
 {
 	for (int head = 0; head < network->shape->heads; head++) {
 		if (network->shape->head[head].level == HEAD_NOTE && sequence->note_label[head])

@@ -26,7 +26,7 @@ struct network {
 struct layer_kept {
 	float *qkv, *probabilities, *context;
 	float *normal1, *inverse1, *middle; /* first norm: x hat, 1 / deviation, output */
-	float *before, *after;              /* GELU's input and output, [f] wide */
+	float *before, *after;		    /* GELU's input and output, [f] wide */
 	float *normal2, *inverse2, *out;    /* second norm; out is the next layer's input */
 };
 
@@ -35,8 +35,8 @@ struct workspace {
 	struct attention *attention;
 	struct product_scratch scratch;
 	struct layer_kept layer[LAYERS_MAX];
-	float *embedded, *normal0, *inverse0; /* embedding's norm; embedded is after dropout */
-	float *dx, *dy, *dwide, *temporary;   /* [T][d], [T][d], [T][max(f, 3 d)], [T][d] */
+	float *embedded, *normal0, *inverse0;		  /* embedding's norm; embedded is after dropout */
+	float *dx, *dy, *dwide, *temporary;		  /* [T][d], [T][d], [T][max(f, 3 d)], [T][d] */
 	float *head_in, *head_inner, *head_logits, *pool; /* heads */
 	float *memory;
 };
@@ -54,8 +54,8 @@ void norm_backward(int rows, int d, const float *normal, const float *inverse, c
 void bias_backward(int rows, int columns, const float *dy, float *dbias);
 
 /* Runs every head that the sequence asks; with gradient, adds to it and to dhidden[T][d]. */
-void heads_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence, const float *hidden,
-		float *gradient, float *dhidden, struct score *score);
+void heads_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
+		const float *hidden, float *gradient, float *dhidden, struct score *score);
 size_t heads_workspace(const struct network *network, struct workspace *workspace, float *memory);
 
 #endif

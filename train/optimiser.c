@@ -28,10 +28,10 @@ struct coefficients {
 	float clip, beta1, beta2, correct1, correct2, epsilon, rate, decay;
 };
 
-VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values, float *first,
-				float *second);
-VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values, float *first,
-				float *second)
+VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values,
+				float *first, float *second);
+VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, const float *gradient, float *values,
+				float *first, float *second)
 {
 	for (size_t i = 0; i < count; i++) {
 		float g = gradient[i] * c->clip;
@@ -46,14 +46,14 @@ void optimiser_step(const struct optimiser_options *o, const struct parameter *p
 		    const float *gradient, float *values, float *first, float *second)
 {
 	struct coefficients c = {
-		.clip = (float)(norm > o->clip ? o->clip / norm : 1),
-		.beta1 = (float)o->beta1,
-		.beta2 = (float)o->beta2,
-		.correct1 = (float)(1 / (1 - pow(o->beta1, (double)(step + 1)))),
-		.correct2 = (float)(1 / (1 - pow(o->beta2, (double)(step + 1)))),
-		.epsilon = (float)o->epsilon,
-		.rate = (float)optimiser_rate(o, step),
-		.decay = parameter->decays ? (float)o->decay : 0,
+	    .clip = (float)(norm > o->clip ? o->clip / norm : 1),
+	    .beta1 = (float)o->beta1,
+	    .beta2 = (float)o->beta2,
+	    .correct1 = (float)(1 / (1 - pow(o->beta1, (double)(step + 1)))),
+	    .correct2 = (float)(1 / (1 - pow(o->beta2, (double)(step + 1)))),
+	    .epsilon = (float)o->epsilon,
+	    .rate = (float)optimiser_rate(o, step),
+	    .decay = parameter->decays ? (float)o->decay : 0,
 	};
 	size_t at = parameter->offset;
 	adamw_update(&c, parameter->elements, gradient + at, values + at, first + at, second + at);

@@ -5,10 +5,10 @@
 #include "model/parameters.h"
 
 struct optimiser_options {
-	double rate;        /* peak learning rate */
+	double rate;		/* peak learning rate */
 	uint64_t warmup, steps; /* rises linearly over warmup steps, falls as a cosine to nothing at `steps` */
-	double decay;       /* decoupled weight decay, of matrices only */
-	double clip;        /* largest norm of the whole gradient */
+	double decay;		/* decoupled weight decay, of matrices only */
+	double clip;		/* largest norm of the whole gradient */
 	double beta1, beta2, epsilon;
 };
 

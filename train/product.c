@@ -1,4 +1,5 @@
-/* The three products of a linear layer. Training threads; scratch is theirs. Chooses precision, does no arithmetic itself. */
+/* The three products of a linear layer. Training threads; scratch is theirs. Chooses precision, does no arithmetic itself.
+ */
 #include "train/product.h"
 
 #include "model/matrix.h"
@@ -65,7 +66,8 @@ void product_scratch_free(struct product_scratch *scratch)
 	memset(scratch, 0, sizeof *scratch);
 }
 
-void product_forward(const struct product_weight *weight, struct product_scratch *scratch, int rows, const float *x, float *y)
+void product_forward(const struct product_weight *weight, struct product_scratch *scratch, int rows, const float *x,
+		     float *y)
 {
 	int in = weight->in, out = weight->out;
 	if (weight->precision == PRECISION_FP32) {

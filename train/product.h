@@ -35,7 +35,8 @@ bool product_scratch_new(struct product_scratch *scratch, int rows, int width);
 void product_scratch_free(struct product_scratch *scratch);
 
 /* y[rows][out] = x[rows][in] W^T. */
-void product_forward(const struct product_weight *weight, struct product_scratch *scratch, int rows, const float *x, float *y);
+void product_forward(const struct product_weight *weight, struct product_scratch *scratch, int rows, const float *x,
+		     float *y);
 
 /* dx[rows][in] = dy[rows][out] W, added to dx if add. */
 void product_input_gradient(const struct product_weight *weight, struct product_scratch *scratch, int rows, const float *dy,

@@ -53,8 +53,8 @@ static bool teaches(const struct sampler *sampler, const struct piece *piece, in
 	return !is_melody(spec);
 }
 
-enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora, int count,
-			const struct sampler_options *options, struct sampler **result, struct error *error)
+enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
+			int count, const struct sampler_options *options, struct sampler **result, struct error *error)
 {
 	(void)count;
 	*result = NULL;
@@ -152,7 +152,8 @@ static const struct piece *draw_piece(const struct sampler *sampler, int head, s
 }
 
 /* Copies the notes in order of (possibly disturbed) arrival: an insertion sort, for the order is nearly right. */
-static void arrange(const struct piece *piece, size_t first, int count, bool disorder, struct random *random, struct sample *sample)
+static void arrange(const struct piece *piece, size_t first, int count, bool disorder, struct random *random,
+		    struct sample *sample)
 {
 	const struct piece_note *notes = piece->notes + first;
 	for (int i = 0; i < count; i++) {
@@ -216,8 +217,8 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 		const struct head_spec *spec = &shape->head[h];
 		sequence->note_label[h] = NULL;
 		sequence->sequence_label[h] = LABEL_NONE;
-		/* hidden velocities may teach every head: melody and style learn to do without. Played ones never teach a head
-		 * that is asked without. */
+		/* hidden velocities may teach every head: melody and style learn to do without. Played ones never teach a
+		 * head that is asked without. */
 		bool leaks = spec->setting == SETTING_HIDDEN && shape->head[head].setting != SETTING_HIDDEN;
 		if (leaks || !sampler->corpora[piece->set].head[h])
 			continue;
@@ -227,7 +228,7 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 		}
 		for (int i = 0; i < count; i++)
 			sample->note_label[h][i] = is_melody(spec) ? sample->notes[i].melody
-								 : (int8_t)octuple_velocity_id(sample->notes[i].velocity);
+								   : (int8_t)octuple_velocity_id(sample->notes[i].velocity);
 		sequence->note_label[h] = sample->note_label[h];
 	}
 }
@@ -254,7 +255,8 @@ static int transposition(const struct sample *sample, int count, struct random *
 		low = sample->notes[i].pitch < low ? sample->notes[i].pitch : low;
 		high = sample->notes[i].pitch > high ? sample->notes[i].pitch : high;
 	}
-	return (int)random_integer(random, low < TRANSPOSE ? -low : -TRANSPOSE, 127 - high < TRANSPOSE ? 127 - high : TRANSPOSE);
+	return (int)random_integer(random, low < TRANSPOSE ? -low : -TRANSPOSE,
+				   127 - high < TRANSPOSE ? 127 - high : TRANSPOSE);
 }
 
 static int draw_head(const struct sampler *sampler, struct random *random)
@@ -310,7 +312,8 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	for (int i = 0; i < count; i++) {
 		const struct piece_note *note = &sample->notes[i];
 		int64_t duration = !live || known_duration(sampler, sample, i) ? note->duration_positions : -1;
-		sample->tokens[i] = octuple_token(&note->place, note->pitch + shift, duration, hidden ? -1 : note->velocity, bar_offset);
+		sample->tokens[i] =
+		    octuple_token(&note->place, note->pitch + shift, duration, hidden ? -1 : note->velocity, bar_offset);
 	}
 	hide_notes(sampler, count, random_uniform(&random) * 2 * (double)o->mask, &random, sample);
 	weigh(sampler, count, sample);
@@ -331,7 +334,7 @@ void sampler_plain(const struct sampler *sampler, const struct piece *piece, siz
 	for (int i = 0; i < count; i++) {
 		const struct piece_note *note = &sample->notes[i];
 		sample->tokens[i] =
-			octuple_token(&note->place, note->pitch, note->duration_positions, hidden ? -1 : note->velocity, 0);
+		    octuple_token(&note->place, note->pitch, note->duration_positions, hidden ? -1 : note->velocity, 0);
 	}
 	weigh(sampler, count, sample);
 	sample->sequence.length = count;

@@ -18,22 +18,22 @@ struct corpus {
 
 struct sampler_options {
 	uint64_t seed;
-	int rows;            /* longest sequence; the shortest is half of it (or the piece) */
-	int batch;           /* sequences a step */
-	float mix[HEADS_MAX]; /* share of sequences drawn for each head, any scale */
+	int rows;		 /* longest sequence; the shortest is half of it (or the piece) */
+	int batch;		 /* sequences a step */
+	float mix[HEADS_MAX];	 /* share of sequences drawn for each head, any scale */
 	float weight[HEADS_MAX]; /* of each head's loss */
-	float mask;          /* mean share of notes hidden entirely (mask fine-tuning, section 4 of the paper) */
-	float live;          /* share of sequences as a stream knows them: cut at right edges, late durations masked */
-	float regrid;        /* share of sequences laid on a 120 bpm grid that ignores their beat */
-	float disorder;      /* share of sequences with notes within 50 ms permuted */
-	bool transpose;      /* by -11..11 */
+	float mask;		 /* mean share of notes hidden entirely (mask fine-tuning, section 4 of the paper) */
+	float live;		 /* share of sequences as a stream knows them: cut at right edges, late durations masked */
+	float regrid;		 /* share of sequences laid on a 120 bpm grid that ignores their beat */
+	float disorder;		 /* share of sequences with notes within 50 ms permuted */
+	bool transpose;		 /* by -11..11 */
 };
 
 struct sampler;
 
 /* Set-up thread. dataset->pieces[].set indexes corpora. The dataset is borrowed. */
-enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora, int count,
-			const struct sampler_options *options, struct sampler **sampler, struct error *error);
+enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
+			int count, const struct sampler_options *options, struct sampler **sampler, struct error *error);
 void sampler_free(struct sampler *sampler); /* NULL is allowed */
 
 /* Room for one sequence; one per thread. */

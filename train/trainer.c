@@ -1,5 +1,6 @@
-/* The training loop. The caller's thread leads; worker threads live for one step each. A batch is split into a fixed number
- * of shards, each with a gradient of its own that is summed in order: the result is the same for any number of threads. */
+/* The training loop. The caller's thread leads; worker threads live for one part of a step each. A batch is split into a
+ * fixed number of shards, each with a gradient of its own that is summed in order: the result is the same for any number of
+ * threads. */
 #include "train/trainer.h"
 
 #include "base/clock.h"
@@ -53,16 +54,18 @@ static void write_fingerprint(struct trainer *t, const struct corpus *corpora, i
 {
 	const struct sampler_options *s = &t->options.sampler;
 	const struct optimiser_options *o = &t->options.optimiser;
-	int used = snprintf(t->fingerprint, sizeof t->fingerprint,
-			    "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d steps=%llu warmup=%llu rate=%g "
-			    "decay=%g clip=%g dropout=%g precision=%s",
-			    (unsigned long long)s->seed, s->rows, s->batch, t->options.shards, (double)s->mask, (double)s->live, (double)s->regrid,
-			    (double)s->disorder, s->transpose, (unsigned long long)o->steps, (unsigned long long)o->warmup, o->rate,
-			    o->decay, o->clip, (double)t->options.network.dropout,
-			    t->options.network.precision == PRECISION_BF16 ? "bf16" : "fp32");
+	int used =
+	    snprintf(t->fingerprint, sizeof t->fingerprint,
+		     "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
+		     "warmup=%llu rate=%g "
+		     "decay=%g clip=%g dropout=%g precision=%s",
+		     (unsigned long long)s->seed, s->rows, s->batch, t->options.shards, (double)s->mask, (double)s->live,
+		     (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
+		     (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)t->options.network.dropout,
+		     t->options.network.precision == PRECISION_BF16 ? "bf16" : "fp32");
 	for (int h = 0; h < t->shape->heads && used < FINGERPRINT_MAX; h++)
-		used += snprintf(t->fingerprint + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", t->shape->head[h].name,
-				 (double)s->mix[h], (double)s->weight[h]);
+		used += snprintf(t->fingerprint + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g",
+				 t->shape->head[h].name, (double)s->mix[h], (double)s->weight[h]);
 	for (int i = 0; i < count && used < FINGERPRINT_MAX; i++)
 		used += snprintf(t->fingerprint + used, (size_t)(FINGERPRINT_MAX - used), " %s", corpora[i].path);
 }
@@ -142,7 +145,7 @@ void trainer_free(struct trainer *trainer)
 static struct checkpoint state(struct trainer *t)
 {
 	return (struct checkpoint){
-		.step = t->step, .fingerprint = t->fingerprint, .values = t->values, .first = t->first, .second = t->second};
+	    .step = t->step, .fingerprint = t->fingerprint, .values = t->values, .first = t->first, .second = t->second};
 }
 
 enum status trainer_resume(struct trainer *trainer, struct error *error)
@@ -195,8 +198,8 @@ static void sum_squares(struct trainer *t, struct worker *worker, int index)
 static void update(struct trainer *t, struct worker *worker, int index)
 {
 	(void)worker;
-	optimiser_step(&t->options.optimiser, &t->parameters->table[index], t->step, t->norm, t->shard[0].gradient, t->values,
-		       t->first, t->second);
+	optimiser_step(&t->options.optimiser, &t->parameters->table[index], t->step, t->norm, t->shard[0].gradient,
+		       t->values, t->first, t->second);
 }
 
 static void prepare(struct trainer *t, struct worker *worker, int index)
@@ -253,12 +256,14 @@ static void validate_pieces(struct trainer *t, struct worker *worker, int index)
 		size_t seen = 0;
 		for (size_t i = 0; i < t->valid->count && seen < t->options.validate_notes; i++) {
 			const struct piece *piece = &t->valid->pieces[i];
-			for (size_t first = 0; first < piece->count && seen < t->options.validate_notes; first += (size_t)rows) {
+			for (size_t first = 0; first < piece->count && seen < t->options.validate_notes;
+			     first += (size_t)rows) {
 				int count = piece->count - first < (size_t)rows ? (int)(piece->count - first) : rows;
 				sampler_plain(t->valid_sampler, piece, first, count, h, &worker->sample);
 				struct sequence *sequence = &worker->sample.sequence;
 				bool asked = false;
-				for (int other = 0; other < t->shape->heads; other++) { /* each head is asked in its own round */
+				for (int other = 0; other < t->shape->heads;
+				     other++) { /* each head is asked in its own round */
 					if (other != h) {
 						sequence->note_label[other] = NULL;
 						sequence->sequence_label[other] = LABEL_NONE;
@@ -318,9 +323,10 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 		progress.rate = optimiser_rate(&o->optimiser, t->step);
 		progress.norm = train_step(t);
 		if (!isfinite(progress.norm))
-			return status_fail(error, STATUS_BAD_DATA,
-					   "step %llu: the gradient is not finite; resume from the checkpoint with a lower --rate",
-					   (unsigned long long)t->step);
+			return status_fail(
+			    error, STATUS_BAD_DATA,
+			    "step %llu: the gradient is not finite; resume from the checkpoint with a lower --rate",
+			    (unsigned long long)t->step);
 		for (int i = 0; i < t->options.shards; i++) {
 			add_score(&progress.score, &t->shard[i].score);
 			notes += t->shard[i].notes;

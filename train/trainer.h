@@ -14,9 +14,9 @@ struct trainer_options {
 	int threads; /* at most shards */
 	const char *checkpoint; /* file that keeps the state; written every checkpoint_s seconds and at the end */
 	int checkpoint_s;
-	uint64_t stop_after;    /* end after this step, short of optimiser.steps; 0: train them all */
-	int validate_steps;     /* validate every so many steps */
-	size_t validate_notes;  /* at most so many notes a head */
+	uint64_t stop_after;   /* end after this step, short of optimiser.steps; 0: train them all */
+	int validate_steps;    /* validate every so many steps */
+	size_t validate_notes; /* at most so many notes a head */
 };
 
 /* What a validation found, per head. */
@@ -28,7 +28,7 @@ struct trainer_progress {
 	uint64_t step, steps;
 	double notes_per_s, left_s; /* rate of this run; time left at that rate */
 	double rate, norm;
-	struct score score; /* since the last report */
+	struct score score;		     /* since the last report */
 	const struct validation *validation; /* NULL but after a validation */
 };
 
@@ -44,8 +44,8 @@ void trainer_free(struct trainer *trainer); /* NULL is allowed */
 /* Continues from the checkpoint. Refused when it was made with other options. */
 enum status trainer_resume(struct trainer *trainer, struct error *error);
 
-/* Trains to the last step, or to stop_after. report is called every few seconds and after validations; stop is asked every step.
- * STATUS_INTERRUPTED: stopped, the checkpoint holds the last finished step. */
+/* Trains to the last step, or to stop_after. report is called every few seconds and after validations; stop is asked every
+ * step. STATUS_INTERRUPTED: stopped, the checkpoint holds the last finished step. */
 enum status trainer_run(struct trainer *trainer, void (*report)(void *context, const struct trainer_progress *progress),
 			bool (*stop)(void *context), void *context, struct error *error);
 

@@ -1,4 +1,5 @@
-/* Calibration: the temperature found is the best one, and a network that is k times too sure gets k times the temperature. */
+/* Calibration: the temperature found is the best one, and a network that is k times too sure gets k times the temperature.
+ */
 #define _GNU_SOURCE
 #include "base/random.h"
 #include "model/matrix.h"
@@ -57,14 +58,15 @@ static int set_up(void **state)
 	matrix_use_threads(1);
 	for (int p = 0; p < 2; p++)
 		for (int i = 0; i < NOTES; i++)
-			notes[p][i] = (struct piece_note){.place = {.bar = i / 16, .position = (uint8_t)(i % 16 * 4), .time_signature = 9, .tempo = 35},
-							  .onset_us = i * 100000,
-							  .end_us = i * 100000 + 90000,
-							  .position = i * 4,
-							  .duration_positions = 4,
-							  .pitch = (uint8_t)random_integer(&random, 40, 90),
-							  .velocity = (uint8_t)random_integer(&random, 1, 127),
-							  .melody = (int8_t)random_integer(&random, 0, 2)};
+			notes[p][i] = (struct piece_note){
+			    .place = {.bar = i / 16, .position = (uint8_t)(i % 16 * 4), .time_signature = 9, .tempo = 35},
+			    .onset_us = i * 100000,
+			    .end_us = i * 100000 + 90000,
+			    .position = i * 4,
+			    .duration_positions = 4,
+			    .pitch = (uint8_t)random_integer(&random, 40, 90),
+			    .velocity = (uint8_t)random_integer(&random, 1, 127),
+			    .melody = (int8_t)random_integer(&random, 0, 2)};
 	return 0;
 }
 
@@ -107,7 +109,8 @@ static void test_twice_as_sure(void **state)
 		assert_int_equal(calibrate_head(plain, h, &data, all, &cool, NULL), STATUS_OK);
 		assert_int_equal(calibrate_head(sure, h, &data, all, &hot, NULL), STATUS_OK);
 		if (cool < 0.21f || hot > 4.9f)
-			fail_msg("head %d: %.3f and %.3f: an end of the search, not a minimum", h, (double)cool, (double)hot);
+			fail_msg("head %d: %.3f and %.3f: an end of the search, not a minimum", h, (double)cool,
+				 (double)hot);
 		if (fabsf(hot / cool - 2) > 0.02f)
 			fail_msg("head %d: temperature %.3f, twice as sure %.3f", h, (double)cool, (double)hot);
 	}
@@ -161,9 +164,9 @@ static void test_nothing_to_learn_from(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_twice_as_sure),
-		cmocka_unit_test(test_best_temperature),
-		cmocka_unit_test(test_nothing_to_learn_from),
+	    cmocka_unit_test(test_twice_as_sure),
+	    cmocka_unit_test(test_best_temperature),
+	    cmocka_unit_test(test_nothing_to_learn_from),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -45,7 +45,8 @@ static void test_matrix(void **state)
 	for (int s = 0; s < SIZES; s++) {
 		int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
 		for (int v = 0; v < 6; v++) {
-			float *a = noise(m * k), *b = noise(n * k), *c = noise(m * n), *expected = malloc((size_t)(m * n) * sizeof *expected);
+			float *a = noise(m * k), *b = noise(n * k), *c = noise(m * n),
+			      *expected = malloc((size_t)(m * n) * sizeof *expected);
 			int lda = v % 3 == 2 ? m : k, ldb = v % 3 == 0 ? k : n;
 			float beta = v < 3 ? 0.0f : 1.0f;
 			memcpy(expected, c, (size_t)(m * n) * sizeof *c);
@@ -100,7 +101,8 @@ static void test_layer_norm(void **state)
 {
 	(void)state;
 	for (int d = 1; d < 100; d += 7) {
-		float *x = noise(3 * d), *r = noise(3 * d), *gain = noise(d), *bias = noise(d), *y = noise(3 * d), *expected = noise(3 * d);
+		float *x = noise(3 * d), *r = noise(3 * d), *gain = noise(d), *bias = noise(d), *y = noise(3 * d),
+		      *expected = noise(3 * d);
 		float *normal = noise(3 * d), inverse[3];
 		for (int row = 0; row < 3; row++) {
 			double mean = 0, variance = 0;
@@ -109,8 +111,9 @@ static void test_layer_norm(void **state)
 			for (int c = 0; c < d; c++)
 				variance += pow((double)x[row * d + c] + (double)r[row * d + c] - mean, 2) / d;
 			for (int c = 0; c < d; c++)
-				expected[row * d + c] = (float)(((double)x[row * d + c] + (double)r[row * d + c] - mean) / sqrt(variance + 1e-12) *
-								(double)gain[c] + (double)bias[c]);
+				expected[row * d + c] = (float)(((double)x[row * d + c] + (double)r[row * d + c] - mean) /
+								    sqrt(variance + 1e-12) * (double)gain[c] +
+								(double)bias[c]);
 		}
 		if (d == 1) /* variance 0: the sum of two floats less itself is 0 exactly */
 			for (int row = 0; row < 3; row++)
@@ -127,7 +130,8 @@ static void test_gelu_tanh_softmax(void **state)
 {
 	(void)state;
 	for (int count = 1; count < 80; count += 13) {
-		float *x = noise(count), *bias = noise(count), *y = noise(count), *dy = noise(count), *expected = noise(count);
+		float *x = noise(count), *bias = noise(count), *y = noise(count), *dy = noise(count),
+		      *expected = noise(count);
 		x[0] = -9;
 		for (int i = 0; i < count; i++) {
 			double v = 2 * ((double)x[i] + (double)bias[i]);
@@ -138,7 +142,8 @@ static void test_gelu_tanh_softmax(void **state)
 		assert_close(y, expected, count, 3e-6);
 		for (int i = 0; i < count; i++) {
 			double v = (double)x[i]; /* bias added by now */
-			expected[i] = (float)((double)dy[i] * (0.5 * (1 + erf(v / sqrt(2))) + v * exp(-v * v / 2) / sqrt(2 * 3.14159265358979)));
+			expected[i] = (float)((double)dy[i] * (0.5 * (1 + erf(v / sqrt(2))) +
+							       v * exp(-v * v / 2) / sqrt(2 * 3.14159265358979)));
 		}
 		kernel_gelu_backward(count, x, dy, dy);
 		assert_close(dy, expected, count, 1e-5);
@@ -192,8 +197,9 @@ static void test_dropout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_matrix),		  cmocka_unit_test(test_bf16_products), cmocka_unit_test(test_layer_norm),
-		cmocka_unit_test(test_gelu_tanh_softmax), cmocka_unit_test(test_dropout),
+	    cmocka_unit_test(test_matrix),     cmocka_unit_test(test_bf16_products),
+	    cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_gelu_tanh_softmax),
+	    cmocka_unit_test(test_dropout),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,11 +29,12 @@ static struct model_shape tiny_shape(int lookahead)
 				    .freeze = 2,
 				    .order = ORDER_ARRIVAL,
 				    .heads = 3};
-	shape.head[0] = (struct head_spec){.name = "melody", .level = HEAD_NOTE, .setting = SETTING_PLAYED, .classes = 3, .temperature = 1};
-	shape.head[1] =
-		(struct head_spec){.name = "velocity_hidden", .level = HEAD_NOTE, .setting = SETTING_HIDDEN, .classes = 32, .temperature = 1};
-	shape.head[2] =
-		(struct head_spec){.name = "style_test", .level = HEAD_SEQUENCE, .setting = SETTING_PLAYED, .classes = 5, .temperature = 1};
+	shape.head[0] = (struct head_spec){
+	    .name = "melody", .level = HEAD_NOTE, .setting = SETTING_PLAYED, .classes = 3, .temperature = 1};
+	shape.head[1] = (struct head_spec){
+	    .name = "velocity_hidden", .level = HEAD_NOTE, .setting = SETTING_HIDDEN, .classes = 32, .temperature = 1};
+	shape.head[2] = (struct head_spec){
+	    .name = "style_test", .level = HEAD_SEQUENCE, .setting = SETTING_PLAYED, .classes = 5, .temperature = 1};
 	for (int h = 0; h < 3; h++)
 		for (int c = 0; c < shape.head[h].classes; c++)
 			snprintf(shape.head[h].label[c], LABEL_NAME_MAX, "class%d", c);
@@ -125,7 +126,8 @@ static void check_gradients(int lookahead, float dropout)
 			norm += (double)g[i] * (double)g[i];
 		norm = sqrt(norm);
 		/* along the gradient, turned by as much at random: a wrong direction shows as well as a wrong length */
-		float *direction = malloc(entry->elements * sizeof *direction), *saved = malloc(entry->elements * sizeof *saved);
+		float *direction = malloc(entry->elements * sizeof *direction),
+		      *saved = malloc(entry->elements * sizeof *saved);
 		for (size_t i = 0; i < entry->elements; i++) {
 			direction[i] = (float)((norm > 0 ? (double)g[i] / norm : 0) +
 					       random_normal(&random) / sqrt((double)entry->elements));
@@ -144,7 +146,8 @@ static void check_gradients(int lookahead, float dropout)
 		memcpy(w, saved, entry->elements * sizeof *w);
 		double numeric = (side[0] - side[1]) / (2 * step);
 		if (fabs(numeric - expected) > 0.02 * fabs(expected) + 4e-4)
-			fail_msg("%s: gradient %.6f, finite difference %.6f (|g| %.6f)", entry->name, expected, numeric, norm);
+			fail_msg("%s: gradient %.6f, finite difference %.6f (|g| %.6f)", entry->name, expected, numeric,
+				 norm);
 		free(direction);
 		free(saved);
 	}
@@ -272,9 +275,9 @@ static void test_stream_unlimited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gradients_bounded), cmocka_unit_test(test_gradients_unlimited),
-		cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
-		cmocka_unit_test(test_stream_unlimited),
+	    cmocka_unit_test(test_gradients_bounded), cmocka_unit_test(test_gradients_unlimited),
+	    cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
+	    cmocka_unit_test(test_stream_unlimited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,10 +29,19 @@ static int set_up(void **state)
 	(void)state;
 	struct random random = {21, 0};
 	matrix_use_threads(1);
-	shape = (struct model_shape){.layers = 2, .width = 32, .inner = 64, .attention_heads = 2, .span = 16, .lookahead = 2, .freeze = 3, .heads = 3};
+	shape = (struct model_shape){.layers = 2,
+				     .width = 32,
+				     .inner = 64,
+				     .attention_heads = 2,
+				     .span = 16,
+				     .lookahead = 2,
+				     .freeze = 3,
+				     .heads = 3};
 	shape.head[0] = (struct head_spec){.name = "melody", .level = HEAD_NOTE, .classes = 3, .temperature = 1};
-	shape.head[1] = (struct head_spec){.name = "velocity_hidden", .level = HEAD_NOTE, .setting = SETTING_HIDDEN, .classes = 32, .temperature = 1};
-	shape.head[2] = (struct head_spec){.name = "style_x", .level = HEAD_SEQUENCE, .classes = 2, .label = {"a", "b"}, .temperature = 1};
+	shape.head[1] = (struct head_spec){
+	    .name = "velocity_hidden", .level = HEAD_NOTE, .setting = SETTING_HIDDEN, .classes = 32, .temperature = 1};
+	shape.head[2] = (struct head_spec){
+	    .name = "style_x", .level = HEAD_SEQUENCE, .classes = 2, .label = {"a", "b"}, .temperature = 1};
 	for (int p = 0; p < PIECES; p++) {
 		pieces[p] = (struct piece){.path = "made-up", .label = p % 2 ? "b" : "a", .count = NOTES};
 		pieces[p].notes = calloc(NOTES, sizeof *pieces[p].notes);
@@ -41,7 +50,8 @@ static int set_up(void **state)
 			note->onset_us = i * 20000;
 			note->end_us = note->onset_us + random_integer(&random, 1, 9) * 20000 - 10000;
 			note->position = i;
-			note->place = (struct place){.bar = i / 64, .position = (uint8_t)(i % 64), .time_signature = 9, .tempo = 35};
+			note->place =
+			    (struct place){.bar = i / 64, .position = (uint8_t)(i % 64), .time_signature = 9, .tempo = 35};
 			note->duration_positions = (int32_t)((note->end_us - note->onset_us) / 20000 + 1);
 			note->pitch = (uint8_t)random_integer(&random, 5, 122);
 			note->velocity = (uint8_t)(note->pitch >= 64 ? 100 : 40); /* a rule that both note heads can learn */
@@ -64,10 +74,32 @@ static uint64_t stop_step; /* --stop-after of the runs to come */
 static struct trainer_options options_for(int threads, uint64_t steps, const char *checkpoint)
 {
 	return (struct trainer_options){
-		.sampler = {.seed = 5, .rows = ROWS, .batch = 6, .mix = {1, 1, 1}, .weight = {1, 1, 1}, .mask = 0.1f, .live = 0.5f, .regrid = 0.3f, .disorder = 0.5f, .transpose = false},
-		.optimiser = {.rate = 3e-3, .warmup = 5, .steps = steps, .decay = 0.01, .clip = 1, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-8},
-		.network = {.rows = ROWS, .precision = PRECISION_FP32, .dropout = 0.05f},
-		.shards = 2, .threads = threads, .checkpoint = checkpoint, .checkpoint_s = 3600, .validate_steps = (int)steps, .validate_notes = 1000, .stop_after = stop_step,
+	    .sampler = {.seed = 5,
+			.rows = ROWS,
+			.batch = 6,
+			.mix = {1, 1, 1},
+			.weight = {1, 1, 1},
+			.mask = 0.1f,
+			.live = 0.5f,
+			.regrid = 0.3f,
+			.disorder = 0.5f,
+			.transpose = false},
+	    .optimiser = {.rate = 3e-3,
+			  .warmup = 5,
+			  .steps = steps,
+			  .decay = 0.01,
+			  .clip = 1,
+			  .beta1 = 0.9,
+			  .beta2 = 0.98,
+			  .epsilon = 1e-8},
+	    .network = {.rows = ROWS, .precision = PRECISION_FP32, .dropout = 0.05f},
+	    .shards = 2,
+	    .threads = threads,
+	    .checkpoint = checkpoint,
+	    .checkpoint_s = 3600,
+	    .validate_steps = (int)steps,
+	    .validate_notes = 1000,
+	    .stop_after = stop_step,
 	};
 }
 
@@ -100,7 +132,8 @@ static void test_sampler_shows_what_it_may(void **state)
 			const uint16_t *id = s->tokens[i].id;
 			bool gone = id[ATTRIBUTE_PITCH] == token_special(ATTRIBUTE_PITCH, SPECIAL_MASK);
 			assert_true(gone || id[ATTRIBUTE_PITCH] < 128);
-			assert_int_equal(id[ATTRIBUTE_VELOCITY] == token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK), hidden || gone);
+			assert_int_equal(id[ATTRIBUTE_VELOCITY] == token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK),
+					 hidden || gone);
 			assert_in_range(s->limit[i], i, i + shape.lookahead);
 			assert_in_range(s->limit[i], i, s->length - 1);
 			assert_true(i == 0 || s->limit[i] >= s->limit[i - 1]);
@@ -169,8 +202,8 @@ static bool on_stop(void *context)
 	return run->stop_after && run->steps++ >= run->stop_after;
 }
 
-static enum status train(int threads, uint64_t steps, uint64_t stop_after, bool resume, const char *checkpoint, uint64_t seed,
-			 float **values, struct run *run)
+static enum status train(int threads, uint64_t steps, uint64_t stop_after, bool resume, const char *checkpoint,
+			 uint64_t seed, float **values, struct run *run)
 {
 	struct parameters *parameters;
 	struct trainer *trainer;
@@ -181,7 +214,9 @@ static enum status train(int threads, uint64_t steps, uint64_t stop_after, bool 
 	assert_int_equal(parameters_new(&shape, &parameters, NULL), STATUS_OK);
 	*values = calloc(parameters->elements, sizeof **values);
 	parameters_initialise(parameters, &shape, 1, *values);
-	assert_int_equal(trainer_new(&shape, parameters, *values, &data, corpora, 1, &data, corpora, 1, &options, &trainer, &error), STATUS_OK);
+	assert_int_equal(
+	    trainer_new(&shape, parameters, *values, &data, corpora, 1, &data, corpora, 1, &options, &trainer, &error),
+	    STATUS_OK);
 	enum status status = resume ? trainer_resume(trainer, &error) : STATUS_OK;
 	if (status == STATUS_OK)
 		status = trainer_run(trainer, on_report, on_stop, run, &error);
@@ -254,10 +289,10 @@ static void test_learns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sampler_shows_what_it_may),
-		cmocka_unit_test(test_sampler_repeats),
-		cmocka_unit_test(test_same_bits),
-		cmocka_unit_test(test_learns),
+	    cmocka_unit_test(test_sampler_shows_what_it_may),
+	    cmocka_unit_test(test_sampler_repeats),
+	    cmocka_unit_test(test_same_bits),
+	    cmocka_unit_test(test_learns),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
