@@ -30,6 +30,8 @@ struct engine {
 	struct grid *grid;
 	struct engine_options options;
 	struct engine_sink sink;
+	void (*inferred)(void *context, int64_t now_us);
+	void *inferred_context;
 	struct engine_statistics statistics;
 	struct window window;
 	struct pass *pass[SETTINGS]; /* NULL: no head needs this setting */
@@ -374,6 +376,8 @@ static void infer(struct engine *engine, int64_t now_us)
 	advance_open(engine);
 	window_mark_seen(&engine->window);
 	engine->statistics.inferences++;
+	if (engine->inferred)
+		engine->inferred(engine->inferred_context, now_us);
 }
 
 bool engine_wants_inference(const struct engine *engine)
@@ -491,6 +495,38 @@ void engine_reset(struct engine *engine, int64_t now_us)
 	engine->open = 0;
 	engine->styled_rows = -1;
 	engine->statistics.fill = 0;
+}
+
+/* ---- what messages leave out ---- */
+
+void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t now_us), void *context)
+{
+	engine->inferred = inferred;
+	engine->inferred_context = context;
+}
+
+int engine_head(const struct engine *engine, enum prediction_kind kind)
+{
+	for (int i = 0; i < LABELS; i++)
+		if (engine->note_head[i].kind == kind)
+			return engine->note_head[i].index;
+	for (int i = 0; i < engine->sequence_heads; i++)
+		if (engine->sequence_head[i].kind == kind)
+			return engine->sequence_head[i].index;
+	return -1;
+}
+
+bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32_t note_id, struct answer *answer)
+{
+	int64_t row = window_find(&engine->window, note_id);
+	for (int i = 0; row >= 0 && i < LABELS; i++) {
+		const struct label *label = &window_note(&engine->window, row)->label[i];
+		if (engine->note_head[i].kind != kind || !label->known)
+			continue;
+		*answer = label->now;
+		return true;
+	}
+	return false;
 }
 
 const struct engine_statistics *engine_statistics(const struct engine *engine)

@@ -35,6 +35,8 @@ struct engine_sink {
 	void *context;
 };
 
+struct answer; /* label.h */
+
 struct engine_statistics {
 	uint64_t notes, inferences;
 	uint64_t unpaired; /* note-offs whose note has left the tables */
@@ -75,5 +77,18 @@ void engine_finalise(struct engine *engine, int64_t now_us);
 void engine_reset(struct engine *engine, int64_t now_us);
 
 const struct engine_statistics *engine_statistics(const struct engine *engine);
+
+/* What the messages leave out, for those who judge (train/evaluate_live.h). No allocation. */
+
+/* Set-up thread. Calls `inferred` at the end of each inference, when its labels have been emitted and those of style and
+ * emotion not yet; it may ask engine_answer and engine_statistics. NULL: nobody asks (the default). */
+void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t now_us), void *context);
+
+/* The model's head that is published as this kind of prediction, or -1. */
+int engine_head(const struct engine *engine, enum prediction_kind kind);
+
+/* The newest answer to a note, PREDICT_MELODY or PREDICT_VELOCITY_HIDDEN, sent or not; that of the final label once there is
+ * one. False: no inference has seen the note, or its record has gone (thousands of notes ago). */
+bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32_t note_id, struct answer *answer);
 
 #endif

@@ -48,7 +48,8 @@ void answer_of_classes(const struct head_spec *head, const float *probability, s
 	for (int c = 1; c < head->classes; c++)
 		if (probability[c] > probability[best])
 			best = c;
-	*answer = (struct answer){.label = best, .confidence = probability[best]};
+	*answer =
+	    (struct answer){.label = best, .confidence = probability[best], .best = best, .certainty = probability[best]};
 	if (answer->confidence < head->unknown_below)
 		answer->label = CLASS_UNKNOWN;
 }
@@ -80,7 +81,9 @@ void answer_of_velocities(const struct head_spec *head, const float *probability
 	*answer = (struct answer){.label = best,
 				  .confidence = fminf(dynamics[dynamic_of_velocity(played)], 1.0f),
 				  .expected = mean,
-				  .spread = variance > 0 ? sqrtf(variance) : 0};
+				  .spread = variance > 0 ? sqrtf(variance) : 0,
+				  .best = best,
+				  .certainty = fminf(dynamics[best], 1.0f)};
 	if (dynamics[best] < head->unknown_below)
 		answer->label = CLASS_UNKNOWN;
 }

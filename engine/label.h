@@ -18,6 +18,8 @@ struct answer {
 	int label; /* class or CLASS_UNKNOWN; velocity: the most probable dynamic */
 	float confidence;
 	float expected, spread; /* velocity heads only */
+	int best;		/* the most probable class, be it sure enough or not; velocity: the dynamic */
+	float certainty;	/* its probability */
 };
 
 enum label_state { LABEL_OPEN, LABEL_SENT, LABEL_FINAL };

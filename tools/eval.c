@@ -8,13 +8,17 @@
 #include "tools/emit.h"
 #include "train/baselines.h"
 #include "train/evaluate.h"
+#include "train/evaluate_live.h"
 
 #include <getopt.h>
 #include <limits.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DEFAULT_BPM 120
 
 static const char *const name = "eval";
 static const char *const setting_names[SETTINGS] = {[SETTING_PLAYED] = "played", [SETTING_HIDDEN] = "hidden"};
@@ -23,8 +27,10 @@ struct request {
 	const char *task, *setting, *model, *backend;
 	const char **manifests, **train;
 	size_t manifest_count, train_count;
-	int window;
-	bool json;
+	const char *grid;
+	int window, decide_ms, final_after_ms;
+	double bpm; /* 0: not given */
+	bool live, json;
 };
 
 /* Everything that is printed. */
@@ -33,7 +39,8 @@ struct report {
 	const struct model *model;
 	const struct head_spec *head;
 	struct task task;
-	struct evaluation evaluation;
+	struct evaluation evaluation; /* with --live: what it has in common with `stream` */
+	struct live_evaluation stream;
 	size_t skipped;
 	int window;
 	struct baseline baselines[BASELINES_MAX];
@@ -50,10 +57,19 @@ static void print_help(void)
 	    "  --train FILE     fit baselines on these files instead of the evaluated ones; may be given again\n"
 	    "  --setting NAME   what a velocity head may see: hidden (default) or causal\n"
 	    "  --model FILE     weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
-	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span\n"
+	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span,\n"
+	    "                   with --live at most %d\n"
 	    "  --backend NAME   auto, openblas (fp32, the reference) or bf16\n"
 	    "  --json           one JSON object instead of a table\n"
-	    "  --help           this text\n");
+	    "  --live           play the files through the engine on a virtual clock and judge each label when it stood\n"
+	    "  --grid GRID      with --live: bars and beats from a steady tempo (fixed, default: what a keyboard alone has) "
+	    "or\n"
+	    "                   from the file's tempo map (file)\n"
+	    "  --tempo BPM      with --live: the steady tempo, 16-256 (%d)\n"
+	    "  --decide MS      with --live: as the daemon's (%d): when a note is heard again even if nothing follows\n"
+	    "  --final-after MS with --live: a label is final at the latest so long after the onset (%d)\n"
+	    "  --help           this text\n",
+	    ENGINE_WINDOW, DEFAULT_BPM, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS);
 }
 
 /* ---- the head ---- */
@@ -151,6 +167,54 @@ static void json_level(struct emit *json, const char *key, const struct metrics 
 	emit_close(json, '}');
 }
 
+static void json_delay(struct emit *json, const char *key, const struct live_delay *delay)
+{
+	emit_open(json, key, '{');
+	emit_real(json, "median", delay->median_s);
+	emit_integer(json, "never", (long long)delay->never);
+	emit_close(json, '}');
+}
+
+static void json_lookahead(struct emit *json, const struct report *report)
+{
+	const struct live_evaluation *stream = &report->stream;
+	char key[16];
+	emit_open(json, "by_lookahead", '{');
+	for (int i = 0; i < LIVE_LOOKAHEADS; i++) {
+		snprintf(key, sizeof key, "%d", live_lookaheads[i]);
+		emit_real(json, key, stream->by_lookahead[i].count > 0 ? stream->by_lookahead[i].accuracy : (double)NAN);
+	}
+	emit_real(json, "final", stream->metrics.accuracy);
+	emit_close(json, '}');
+	emit_open(json, "by_lookahead_count", '{');
+	for (int i = 0; i < LIVE_LOOKAHEADS; i++) {
+		snprintf(key, sizeof key, "%d", live_lookaheads[i]);
+		emit_integer(json, key, (long long)stream->by_lookahead[i].count);
+	}
+	emit_integer(json, "final", (long long)stream->metrics.count);
+	emit_close(json, '}');
+	emit_real(json, "flips_per_100_notes", stream->flips_per_100_notes);
+	emit_open(json, "stable_after_ms", '{');
+	emit_real(json, "median", stream->stable_median_ms);
+	emit_real(json, "p90", stream->stable_p90_ms);
+	emit_close(json, '}');
+}
+
+/* What only --live knows. */
+static void json_stream(struct emit *json, const struct report *report)
+{
+	const struct live_evaluation *stream = &report->stream;
+	emit_real(json, "coverage", stream->coverage);
+	emit_real(json, "selective_accuracy", stream->selective_accuracy);
+	if (report->task.kind != TASK_SEQUENCE) {
+		json_lookahead(json, report);
+		return;
+	}
+	emit_integer(json, "unanswered", (long long)stream->unanswered);
+	json_delay(json, "first_right_s", &stream->first_right);
+	json_delay(json, "stays_right_s", &stream->stays_right);
+}
+
 static void json_baselines(struct emit *json, const struct report *report)
 {
 	emit_open(json, "baselines", '{');
@@ -178,7 +242,14 @@ static void print_json(const struct report *report)
 	emit_text(&json, "setting",
 		  report->task.kind == TASK_VELOCITY ? report->head->name + strlen("velocity_")
 						     : setting_names[report->head->setting]);
-	emit_text(&json, "grid", "file");
+	emit_text(&json, "grid", report->request->grid);
+	if (report->request->live) {
+		emit_text(&json, "mode", "live");
+		if (report->request->bpm > 0)
+			emit_real(&json, "tempo", report->request->bpm);
+		emit_integer(&json, "decide_ms", report->request->decide_ms);
+		emit_integer(&json, "final_after_ms", report->request->final_after_ms);
+	}
 	emit_text(&json, "head", report->head->name);
 	emit_text(&json, "model", model_path(report->model));
 	emit_text(&json, "model_sha256", model_sha256(report->model));
@@ -204,7 +275,7 @@ static void print_json(const struct report *report)
 	if (report->task.kind == TASK_VELOCITY)
 		emit_real(&json, "mae", metrics->mae);
 	if (report->task.kind == TASK_SEQUENCE) {
-		json_level(&json, "window", &evaluation->passages);
+		json_level(&json, report->request->live ? "answers" : "window", &evaluation->passages);
 		json_level(&json, "piece", metrics);
 	}
 	if (report->task.kind == TASK_MELODY) {
@@ -213,6 +284,8 @@ static void print_json(const struct report *report)
 		emit_real(&json, "recall", melody.recall);
 		emit_real(&json, "f1", melody.f1);
 	}
+	if (report->request->live)
+		json_stream(&json, report);
 	emit_finish(&json);
 }
 
@@ -242,6 +315,31 @@ static void print_confusion(const struct task *task, const struct metrics *metri
 	}
 }
 
+static void print_delay(const char *what, const struct live_delay *delay)
+{
+	printf("%s: median %.1f s, never in %zu pieces\n", what, delay->median_s, delay->never);
+}
+
+static void print_stream(const struct report *report)
+{
+	const struct live_evaluation *stream = &report->stream;
+	printf("\nsure enough to be said: %.2f %%, of these right %.2f %%\n", 100 * stream->coverage,
+	       100 * stream->selective_accuracy);
+	if (report->task.kind == TASK_SEQUENCE) {
+		print_delay("first right", &stream->first_right);
+		print_delay("stays right", &stream->stays_right);
+		return;
+	}
+	printf("flips: %.2f per 100 notes; a label stands after %.0f ms (median), %.0f ms (p90)\n",
+	       stream->flips_per_100_notes, stream->stable_median_ms, stream->stable_p90_ms);
+	printf("\nlater notes   %% right      notes\n");
+	for (int i = 0; i < LIVE_LOOKAHEADS; i++)
+		if (stream->by_lookahead[i].count > 0)
+			printf("%11d   %7.2f %10zu\n", live_lookaheads[i], 100 * stream->by_lookahead[i].accuracy,
+			       stream->by_lookahead[i].count);
+	printf("%11s   %7.2f %10zu\n", "final", 100 * stream->metrics.accuracy, stream->metrics.count);
+}
+
 static void print_table(const struct report *report)
 {
 	const struct evaluation *evaluation = &report->evaluation;
@@ -252,7 +350,8 @@ static void print_table(const struct report *report)
 	printf("%-20s %8s %9s   %-11s%s\n", "%", "accuracy", "macro-F1", "95 % of acc", velocity ? "      MAE" : "");
 	print_row(sequence ? "model, by piece" : "model", &evaluation->metrics, velocity, NULL);
 	if (sequence)
-		print_row("model, by window", &evaluation->passages, false, NULL);
+		print_row(report->request->live ? "model, each answer" : "model, by window", &evaluation->passages, false,
+			  NULL);
 	for (int i = 0; i < report->baseline_count; i++)
 		print_row(report->baselines[i].name, &report->baselines[i].metrics, velocity && !report->baselines[i].fitted,
 			  report->baselines[i].fitted);
@@ -262,17 +361,51 @@ static void print_table(const struct report *report)
 		       100 * melody.recall, 100 * melody.f1);
 	}
 	printf("\nexpected calibration error %.2f %%\n", 100 * evaluation->metrics.ece);
+	if (report->request->live)
+		print_stream(report);
 	print_confusion(&report->task, &evaluation->metrics);
 }
 
 /* ---- the command ---- */
+
+static enum status judge_stream(struct report *report, int head, const struct dataset *dataset, struct error *error)
+{
+	const struct request *request = report->request;
+	const struct evaluate_live_options options = {.engine = {.window = report->window,
+								 .decide_us = (int64_t)request->decide_ms * 1000,
+								 .final_after_us = (int64_t)request->final_after_ms * 1000,
+								 .style_every_us = (int64_t)ENGINE_STYLE_EVERY_MS * 1000},
+						      .bpm = request->bpm,
+						      .set = EVALUATE_ALL_SETS};
+	enum status status = evaluate_live(report->model, head, dataset, &options, &report->stream, error);
+	report->evaluation = (struct evaluation){.files = report->stream.files,
+						 .skipped = report->stream.skipped,
+						 .metrics = report->stream.metrics,
+						 .passages = report->stream.answers};
+	return status;
+}
+
+static enum status judge(struct report *report, int head, const struct dataset *dataset, struct error *error)
+{
+	const struct evaluate_options options = {.window = report->request->window, .set = EVALUATE_ALL_SETS};
+	const struct request *request = report->request;
+	report->window = request->window ? request->window : model_shape(report->model)->span;
+	if (request->live && !request->window && report->window > ENGINE_WINDOW)
+		report->window = ENGINE_WINDOW;
+	if (report->task.kind == TASK_SEQUENCE)
+		name_unknown_labels(&report->task, dataset);
+	if (request->live)
+		return judge_stream(report, head, dataset, error);
+	if (report->task.kind == TASK_SEQUENCE)
+		return evaluate_sequence_task(report->model, head, dataset, &options, &report->evaluation, error);
+	return evaluate_note_task(report->model, head, dataset, &options, &report->evaluation, error);
+}
 
 static enum status evaluate(struct report *report, const struct request *request, struct error *error)
 {
 	char path[PATH_MAX];
 	struct model *model = NULL;
 	struct dataset dataset = {0}, train = {0};
-	const struct evaluate_options options = {.window = request->window, .set = EVALUATE_ALL_SETS};
 	int head = -1;
 	enum status status = locate_model(request->model, path, sizeof path, error);
 	if (status == STATUS_OK)
@@ -291,11 +424,7 @@ static enum status evaluate(struct report *report, const struct request *request
 		report->request = request;
 		report->model = model;
 		report->head = &model_shape(model)->head[head];
-		report->window = request->window ? request->window : model_shape(model)->span;
-		if (report->task.kind == TASK_SEQUENCE)
-			name_unknown_labels(&report->task, &dataset);
-		status = (report->task.kind == TASK_SEQUENCE ? evaluate_sequence_task : evaluate_note_task)(
-		    model, head, &dataset, &options, &report->evaluation, error);
+		status = judge(report, head, &dataset, error);
 	}
 	if (status == STATUS_OK)
 		status = baselines_compute(&report->task, &dataset, EVALUATE_ALL_SETS, request->train_count ? &train : NULL,
@@ -317,14 +446,39 @@ static const struct option options[] = {{"task", required_argument, NULL, 't'},
 					{"model", required_argument, NULL, 'w'},
 					{"window", required_argument, NULL, 'n'},
 					{"backend", required_argument, NULL, 'b'},
+					{"live", no_argument, NULL, 'l'},
+					{"grid", required_argument, NULL, 'g'},
+					{"tempo", required_argument, NULL, 'T'},
+					{"decide", required_argument, NULL, 'd'},
+					{"final-after", required_argument, NULL, 'F'},
 					{"json", no_argument, NULL, 'j'},
 					{"help", no_argument, NULL, 'h'},
 					{0}};
+
+/* The grid belongs to the stream: whole files always lie on their own. */
+static int settle_grid(struct request *request, bool timed)
+{
+	const char *grid = request->grid;
+	if (grid && strcmp(grid, "tracker") == 0)
+		return tool_usage(name, "--grid tracker: there is no beat tracker yet; give fixed or file");
+	if (grid && strcmp(grid, "file") != 0 && strcmp(grid, "fixed") != 0)
+		return tool_usage(name, "%s is no value that --grid takes: give fixed or file", grid);
+	if (!request->live && ((grid && strcmp(grid, "file") != 0) || request->bpm > 0 || timed))
+		return tool_usage(name, "--grid fixed, --tempo, --decide and --final-after want --live");
+	if (!grid)
+		grid = request->grid = request->live ? "fixed" : "file";
+	if (strcmp(grid, "file") == 0 && request->bpm > 0)
+		return tool_usage(name, "--tempo is for --grid fixed: the file's grid has its own");
+	if (strcmp(grid, "fixed") == 0 && request->bpm <= 0)
+		request->bpm = DEFAULT_BPM;
+	return TOOL_DONE;
+}
 
 /* -1: help was asked for. */
 static int read_options(int argc, char **argv, struct request *request)
 {
 	int option;
+	bool timed = false;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
@@ -335,6 +489,20 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'w': request->model = optarg; break;
 		case 'b': request->backend = optarg; break;
 		case 'j': request->json = true; break;
+		case 'l': request->live = true; break;
+		case 'g': request->grid = optarg; break;
+		case 'T':
+			if (!argument_real(optarg, 16, 256, &request->bpm))
+				return tool_usage(name, "%s is no value that --tempo takes: give 16-256", optarg);
+			break;
+		case 'd':
+		case 'F':
+			timed = true;
+			if (!argument_integer(optarg, 0, 3600000,
+					      option == 'd' ? &request->decide_ms : &request->final_after_ms))
+				return tool_usage(name, "%s is no value that %s takes", optarg,
+						  option == 'd' ? "--decide" : "--final-after");
+			break;
 		case 'h': return -1;
 		case 'n':
 			if (!argument_integer(optarg, 1, 1000000, &request->window))
@@ -353,12 +521,14 @@ static int read_options(int argc, char **argv, struct request *request)
 	if (request->setting && strcmp(request->setting, "hidden") != 0 && strcmp(request->setting, "causal") != 0 &&
 	    strcmp(request->setting, "played") != 0)
 		return tool_usage(name, "--setting %s is neither hidden nor causal", request->setting);
-	return TOOL_DONE;
+	return settle_grid(request, timed);
 }
 
 int tool_eval(int argc, char **argv)
 {
 	struct request request = {.backend = "auto",
+				  .decide_ms = ENGINE_DECIDE_MS,
+				  .final_after_ms = ENGINE_FINAL_AFTER_MS,
 				  .manifests = calloc((size_t)argc, sizeof(char *)),
 				  .train = calloc((size_t)argc, sizeof(char *))};
 	struct report *report = calloc(1, sizeof *report);
