@@ -134,6 +134,7 @@ below_engine := engine stream model base
 below_train := train engine stream model base
 below_rehearsal := rehearsal train engine stream model base
 below_daemon := daemon engine stream model osc base
+below_tools := tools train engine stream model osc base
 below_tests := train engine stream model osc base
 INCLUDED := $(shell grep -oE '^.include "[a-z]+/' /dev/null $(wildcard tests/*/*.c) | sed 's/:.*"/:/; s|/$$||')
 below = $(sort $(foreach m,base $(patsubst $(1):%,%,$(filter $(1):%,$(INCLUDED))),$(below_$(m))))
