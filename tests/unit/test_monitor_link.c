@@ -129,7 +129,7 @@ static void a_daemon_in_the_place_of_another_is_taken_for_what_it_is(void **stat
 	char control[32], session[64];
 
 	(void)state;
-	step(&bed, 10 * SECOND, true);
+	step(&bed, 60 * SECOND, true);
 	assert_int_equal(bed.link.lost, 0);
 	snprintf(control, sizeof control, "%s", bed.control);
 	snprintf(session, sizeof session, "%s", bed.link.session);
