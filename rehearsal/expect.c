@@ -8,15 +8,21 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define VOICES_SHARE 20 /* one melody note in so many at least, or the model's word is not taken */
+
 static void take_voices(const struct head_spec *head, const float *probability, struct take *take)
 {
 	for (size_t i = 0; i < take->count; i++) {
 		struct answer answer;
 		answer_of_classes(head, probability + i * (size_t)head->classes, &answer);
 		take->notes[i].voice = answer.label >= 0 && answer.label < VOICES ? answer.label : VOICE_UNKNOWN;
+		take->melody_notes += take->notes[i].voice == VOICE_MELODY;
 		take->notes[i].voice_confidence = (double)answer.confidence;
 	}
-	take->has_voices = true;
+	/* music that the model does not know comes out as all accompaniment, at high confidence */
+	take->has_voices = take->melody_notes >= take->count / VOICES_SHARE && take->melody_notes < take->count;
+	for (size_t i = 0; !take->has_voices && i < take->count; i++)
+		take->notes[i].voice = VOICE_UNKNOWN;
 }
 
 static void take_velocities(const struct head_spec *head, const float *probability, struct take *take)

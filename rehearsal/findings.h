@@ -15,7 +15,8 @@ enum finding_kind {
 	FINDING_LOUD,	      /* a part is louder than expected: value, expected */
 	FINDING_SOFT,	      /* softer */
 	FINDING_COVERED,      /* the melody stands less above its accompaniment than expected: value, expected gap */
-	FINDING_HANDS,	      /* one hand is louder than expected against the other: value left, reference right */
+	FINDING_HANDS,	      /* one hand against the other: value: left minus right deviation, less reference: the same
+			       * through the take; throughout: value alone */
 	FINDING_SHAPE,	      /* the expectation rises or falls and the playing does not: value, expected change */
 	FINDING_RUN_VELOCITY, /* a run of uneven loudness: value, expected unevenness or NAN */
 	FINDING_RUN_TIMING,   /* a run of uneven time: value ms, reference: mean interval ms */

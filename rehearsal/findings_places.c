@@ -120,11 +120,11 @@ static void weigh_balance(const struct places *places, size_t i, struct candidat
 		const struct curve_part *left = &stretch->part[PART_LEFT], *right = &stretch->part[PART_RIGHT];
 		struct finding finding = finding_at(places, i, i + 1, FINDING_HANDS);
 		finding.part = hands > places->hands ? PART_LEFT : PART_RIGHT;
-		finding.value = left->deviation;
-		finding.reference = right->deviation;
+		finding.value = hands - places->hands;
+		finding.reference = places->hands;
 		finding.spread = left->spread;
 		finding.notes = left->judged + right->judged;
-		finding.weight = fabs(hands - places->hands) / FINDING_GAP_MIN *
+		finding.weight = fabs(finding.value) / FINDING_GAP_MIN *
 				 by_count(left->judged < right->judged ? left->judged : right->judged);
 		candidates_add(candidates, &finding);
 	}
@@ -140,8 +140,7 @@ static void weigh_hands(const struct places *places, struct candidates *candidat
 	struct finding finding = finding_at(places, 0, places->count, FINDING_HANDS);
 	finding.throughout = true;
 	finding.part = places->hands > 0 ? PART_LEFT : PART_RIGHT;
-	finding.value = left->deviation;
-	finding.reference = right->deviation;
+	finding.value = places->hands;
 	finding.spread = left->spread;
 	finding.notes = left->judged + right->judged;
 	finding.weight = fabs(places->hands) / FINDING_GAP_MIN * 1.5;
@@ -174,7 +173,7 @@ static void weigh_shape(const struct places *places, size_t first, struct candid
 		finding.spread = isnan(finding.spread) ? part->spread : fmax(finding.spread, part->spread);
 	}
 	for (int i = 1; i < SHAPE_STRETCHES; i++)
-		steady += expected[i] > expected[i - 1] ? 1 : -1;
+		steady += (expected[i] > expected[i - 1]) - (expected[i] < expected[i - 1]);
 	finding.reference = change(expected);
 	finding.value = change(played);
 	if (fabs(steady) < SHAPE_STRETCHES - 1 || fabs(finding.reference) < FINDING_SHAPE_MIN ||

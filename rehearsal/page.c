@@ -25,6 +25,16 @@ void page_paragraph(FILE *out, enum text text)
 	fputs("</p>\n", out);
 }
 
+void page_no_voices(const struct report *report, FILE *out)
+{
+	const struct take *take = &report->take;
+	bool hears = shape_find_head(model_shape(report->model), "melody") >= 0;
+	fputs("<p>", out);
+	text_put(out, hears ? TEXT_FEW_VOICES : TEXT_NO_VOICES, word_count(take->melody_notes).text,
+		 word_count(take->count).text, NULL);
+	fputs("</p>\n", out);
+}
+
 const char *page_file_name(const struct take *take)
 {
 	const char *slash = strrchr(take->path, '/');

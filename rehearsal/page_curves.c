@@ -159,7 +159,7 @@ bool page_curves(const struct report *report, FILE *out)
 		draw_part(&drawing, TEXT_CURVE_MELODY, PART_MELODY, "band melody", "line melody");
 		draw_part(&drawing, TEXT_CURVE_ACCOMPANIMENT, PART_ACCOMPANIMENT, "band other", "line other");
 	} else if (good) {
-		page_paragraph(out, TEXT_NO_VOICES);
+		page_no_voices(report, out);
 		draw_part(&drawing, TEXT_CURVE_ALL, PART_ALL, "band ink", "line ink");
 	}
 	drawing_free(&drawing);
@@ -176,7 +176,7 @@ bool page_voicing(const struct report *report, FILE *out)
 	bool good = drawing_init(&drawing, report, out);
 	page_heading(out, "voicing", TEXT_VOICING);
 	if (!report->take.has_voices) {
-		page_paragraph(out, TEXT_NO_VOICES);
+		page_no_voices(report, out);
 	} else if (good) {
 		struct word gap = word_number(report->curve.gap, 1), expected = word_number(report->curve.expected_gap, 1);
 		struct word lead = word_number(report->curve.lead_ms, 1);

@@ -23,7 +23,6 @@ static void say(const struct report *report, const struct finding *finding, FILE
 	const char *file = older ? page_file_name(older) : "";
 	struct word size = word_number(fabs(finding->value), 0), value = word_number(finding->value, 0);
 	struct word reference = word_number(finding->reference, 0), notes = word_count(finding->notes);
-	struct word apart = word_number(fabs(finding->value - finding->reference), 0);
 	struct word change = word_signed(finding->value, 0), rise = word_number(fabs(finding->reference), 0);
 	switch (finding->kind) {
 	case FINDING_LOUD: text_put(out, TEXT_IS_LOUD, part, size.text, NULL); break;
@@ -32,7 +31,9 @@ static void say(const struct report *report, const struct finding *finding, FILE
 		text_put(out, finding->value < 0 ? TEXT_IS_UNDER : TEXT_IS_COVERED,
 			 finding->value < 0 ? size.text : value.text, reference.text, NULL);
 		break;
-	case FINDING_HANDS: text_put(out, TEXT_IS_HAND, part, apart.text, other, NULL); break;
+	case FINDING_HANDS:
+		text_put(out, finding->throughout ? TEXT_IS_HAND : TEXT_IS_HAND_HERE, part, size.text, other, NULL);
+		break;
 	case FINDING_SHAPE:
 		text_put(out, finding->reference > 0 ? TEXT_IS_NO_CRESCENDO : TEXT_IS_NO_DIMINUENDO, rise.text, change.text,
 			 NULL);

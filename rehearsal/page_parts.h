@@ -12,7 +12,8 @@ extern const char page_style[];
 
 void page_heading(FILE *out, const char *id, enum text title); /* opens a section */
 void page_paragraph(FILE *out, enum text text);
-const char *page_file_name(const struct take *take); /* without its folders */
+void page_no_voices(const struct report *report, FILE *out); /* why melody is not told apart */
+const char *page_file_name(const struct take *take);	     /* without its folders */
 
 void page_findings(const struct report *report, FILE *out);
 void page_roll(const struct report *report, FILE *out);

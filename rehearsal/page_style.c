@@ -33,7 +33,7 @@ const char page_style[] =
     ".plot .edge{stroke:var(--edge);stroke-width:7}.plot .n0,.key .n0{stroke:var(--softer2);stroke-width:2}"
     ".plot .n1,.key .n1{stroke:var(--softer1);stroke-width:2.5}.plot .n2,.key .n2{stroke:var(--even);stroke-width:3}"
     ".plot .n3,.key .n3{stroke:var(--louder1);stroke-width:4}.plot .n4,.key .n4{stroke:var(--louder2);stroke-width:5}"
-    ".plot .n5,.key .n5{stroke:var(--silent);stroke-width:2;stroke-dasharray:3 2}.key "
+    ".plot .n5,.key .n5{stroke:var(--silent);stroke-width:1.5}.key "
     ".edge{stroke:var(--edge);stroke-width:7}\n"
     "ul.key{display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;padding:0;list-style:none;font-size:.85rem}"
     "ul.key svg{vertical-align:middle;margin-right:.3rem}\n"

@@ -37,8 +37,8 @@ static double misfit(const struct search *search, const struct chain *chain, con
 	if (chain->interval_us <= 0)
 		return leap;
 	double ratio = (double)interval / chain->interval_us;
-	if (ratio > UNSTEADY || ratio < 1 / UNSTEADY)
-		return -1;
+	if (ratio > UNSTEADY || ratio < 1 / UNSTEADY) /* two notes are no rhythm yet: a run may begin with the second */
+		return chain->length == 2 ? 2 * LEAP_MAX + leap : -1;
 	return leap + 4 * fabs(log(ratio));
 }
 
@@ -64,6 +64,11 @@ static void follow(struct search *search, size_t index)
 	}
 	struct chain *chain = &search->chains[best];
 	double interval = (double)(note->onset_us - search->take->notes[chain->last].onset_us);
+	if (least >= 2 * LEAP_MAX) {
+		search->previous[chain->last] = chain->last;
+		chain->length = 1;
+		chain->interval_us = 0;
+	}
 	chain->interval_us = chain->interval_us > 0 ? 0.7 * chain->interval_us + 0.3 * interval : interval;
 	search->previous[index] = chain->last;
 	search->continued[chain->last] = true;

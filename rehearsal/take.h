@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TAKE_HOURS_MAX 6   /* longer recordings are refused: a report is of one take */
-#define TAKE_NEIGHBOURS 64 /* most notes that are looked at on either side of one: a bound on files of nothing but chords   \
-			    */
+#define TAKE_HOURS_MAX 6 /* longer recordings are refused: a report is of one take */
+#define TAKE_NEIGHBOURS                                                                                                     \
+	64 /* most notes that are looked at on either side of one: a bound on files of nothing but chords                   \
+	    */
 #define TAKE_SPREAD_WIDE 16.0 /* the width of a dynamic level: an expectation less sure than that is not spoken of */
 
 enum take_voice { VOICE_MELODY, VOICE_BRIDGE, VOICE_ACCOMPANIMENT, VOICES, VOICE_UNKNOWN = -1 };
@@ -64,8 +65,10 @@ struct take {
 	int hand_tracks[HANDS]; /* tracks that hold one hand each, or -1 */
 	struct piece piece;	/* the same notes, as a model hears them */
 	/* expect.h */
-	bool has_voices, has_expected;
-	double level; /* played minus expected, median over notes whose expectation is not wide; NAN without */
+	bool has_voices; /* melody and accompaniment are told apart, and believably */
+	bool has_expected;
+	size_t melody_notes; /* that the model heard, believable or not */
+	double level;	     /* played minus expected, median over notes whose expectation is not wide; NAN without */
 	double expected_in[DYNAMICS]; /* notes expected in each dynamic level: sums of probabilities */
 	int played_in[DYNAMICS];
 };

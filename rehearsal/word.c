@@ -27,7 +27,7 @@ struct word word_number(double value, int decimals)
 struct word word_signed(double value, int decimals)
 {
 	struct word word = word_number(value, decimals), with = {"+"};
-	if (!isfinite(value) || word.text[0] == '-')
+	if (!isfinite(value) || word.text[0] == '-' || fabs(value) < 0.5 * pow(10, -decimals))
 		return word;
 	memcpy(with.text + 1, word.text, sizeof with.text - 2);
 	return with;
