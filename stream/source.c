@@ -12,10 +12,10 @@
 #include <string.h>
 
 #define HELD_NOTES_MAX 2048
-/* Two JACK periods and this much ahead of its arrival, or so far behind it, an event has a broken stamp: after a server
- * has stood still, its clock may run ahead for a while. */
+/* Further from its arrival an event has a broken stamp. Where there is a period (JACK), two of them and a little is all
+ * that it may be ahead: after a server has stood still, its clock runs ahead for a while. */
+#define APART_MAX_US 10000000
 #define EARLY_MAX_US 20000
-#define LATE_MAX_US 10000000
 #define OFFSET_TRIES 5
 #define OFFSET_JITTER_US 5
 
@@ -214,7 +214,8 @@ void source_message(struct source *source, int input, const struct midi_message 
 	if (source->channel != 0 && channel + 1 != source->channel)
 		return;
 	int32_t period_us = atomic_load_explicit(&source->counters.period_us, memory_order_relaxed);
-	if (event_us > arrival_us + 2 * period_us + EARLY_MAX_US || event_us < arrival_us - LATE_MAX_US) {
+	int64_t early_max_us = period_us > 0 ? 2 * period_us + EARLY_MAX_US : APART_MAX_US;
+	if (event_us > arrival_us + early_max_us || event_us < arrival_us - APART_MAX_US) {
 		count(&source->counters.bad_input, 1);
 		moment.event_us = arrival_us;
 	}

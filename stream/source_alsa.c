@@ -33,6 +33,7 @@ struct source_alsa {
 	/* reading thread */
 	snd_seq_addr_t senders[INPUTS_MAX]; /* of inputs that are taken */
 	int64_t offset_us;                  /* CLOCK_MONOTONIC minus queue time */
+	int64_t arrival_us, latest_us;      /* before and after the last read from the kernel */
 };
 
 /* ---- inputs ---- */
@@ -198,8 +199,9 @@ static bool to_message(const snd_seq_event_t *event, struct midi_message *messag
 	return true;
 }
 
-static void handle(struct source_alsa *alsa, const snd_seq_event_t *event, int64_t arrival_us)
+static void handle(struct source_alsa *alsa, const snd_seq_event_t *event)
 {
+	int64_t arrival_us = alsa->arrival_us;
 	struct midi_message message;
 	if (event->type >= SND_SEQ_EVENT_CLIENT_START && event->type <= SND_SEQ_EVENT_PORT_UNSUBSCRIBED) {
 		follow(alsa, event, arrival_us);
@@ -213,7 +215,7 @@ static void handle(struct source_alsa *alsa, const snd_seq_event_t *event, int64
 	int64_t event_us = arrival_us;
 	if ((event->flags & SND_SEQ_TIME_STAMP_MASK) == SND_SEQ_TIME_STAMP_REAL && event->queue == alsa->queue) {
 		event_us = (int64_t)event->time.time.tv_sec * 1000000 + event->time.time.tv_nsec / 1000 + alsa->offset_us;
-		event_us = event_us < arrival_us ? event_us : arrival_us;
+		event_us = event_us < alsa->latest_us ? event_us : alsa->latest_us;
 	}
 	source_message(&alsa->source, input, &message, event_us, arrival_us);
 }
@@ -232,18 +234,20 @@ static void recover(struct source_alsa *alsa, int64_t now_us)
 /* Reads what is there, a batch at most. False: the sequencer is broken. */
 static bool read_events(struct source_alsa *alsa)
 {
-	int64_t arrival_us = clock_now_us();
 	for (int i = 0; i < BATCH_EVENTS; i++) {
 		snd_seq_event_t *event;
-		if (snd_seq_event_input_pending(alsa->seq, 0) == 0)
-			arrival_us = clock_now_us(); /* the next call reads from the kernel */
+		bool fresh = snd_seq_event_input_pending(alsa->seq, 0) == 0; /* the call reads from the kernel */
+		if (fresh)
+			alsa->arrival_us = clock_now_us();
 		int result = snd_seq_event_input(alsa->seq, &event);
+		if (fresh)
+			alsa->latest_us = clock_now_us();
 		if (result == -EAGAIN)
 			return true;
 		if (result == -ENOSPC)
-			recover(alsa, arrival_us);
+			recover(alsa, alsa->arrival_us);
 		else if (result >= 0 && event)
-			handle(alsa, event, arrival_us);
+			handle(alsa, event);
 		else if (result < 0 && result != -EINTR)
 			return false;
 	}

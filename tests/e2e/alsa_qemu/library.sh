@@ -10,35 +10,37 @@ load() {
 	grep -q "^$(echo "$name" | tr - _) " /proc/modules || insmod "/modules/$name.ko" "$@"
 }
 
-# wait_line FILE PATTERN [COUNT]: until the file has so many lines (1) that match; fails loudly when that does not happen.
-wait_line() {
-	local tries=0
-	while [ "$(grep -cE "$2" "$1")" -lt "${3:-1}" ]; do
-		tries=$((tries + 1))
-		if [ $tries -gt 400 ]; then
-			echo "no line $2 (${3:-1}) in $1:"
-			tail -n 20 "$1"
-			exit 1
+now() { cut -d. -f1 /proc/uptime; }
+
+# wait_for COMMAND...: until it succeeds; fails loudly when it does not within half a minute.
+wait_for() {
+	local end=$(($(now) + 30))
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(now)" -gt $end ]; then
+			echo "never came true: $*"
+			return 1
 		fi
 		usleep 50000
 	done
 }
 
-# wait_for COMMAND...: until it succeeds.
-wait_for() {
-	local tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		if [ $tries -gt 400 ]; then
-			echo "never came true: $*"
-			exit 1
-		fi
-		usleep 50000
-	done
+has_lines() { [ "$(grep -cE "$2" "$1" 2>/dev/null)" -ge "$3" ]; }
+
+# wait_line FILE PATTERN [COUNT]: until the file has so many lines (1) that match. Ends the script when they do not come.
+wait_line() {
+	wait_for has_lines "$1" "$2" "${3:-1}" && return
+	tail -n 20 "$1"
+	exit 1
+}
+
+# play DEVICE TEXT: writes bytes, as printf has them, to a MIDI device, which may be a moment behind its sequencer port.
+play() {
+	wait_for test -c "$1" || exit 1
+	printf "$2" >"$1"
 }
 
 # A USB keyboard: a real USB MIDI function on the kernel's loop-back controller, read by the kernel's own USB driver.
-# What is written to /dev/snd/midiC$(keyboard_card)D0 are its keys.
+# keyboard_play presses its keys.
 keyboard_make() {
 	load configfs
 	grep -q " /sys/kernel/config " /proc/mounts || mount -t configfs configfs /sys/kernel/config
@@ -60,7 +62,7 @@ keyboard_make() {
 }
 keyboard_plug() { ls /sys/class/udc >/sys/kernel/config/usb_gadget/keyboard/UDC; }
 keyboard_unplug() { echo >/sys/kernel/config/usb_gadget/keyboard/UDC; }
-keyboard_card() {
-	local card
-	card=$(readlink /proc/asound/keys) && echo "${card#card}"
+keyboard_play() {
+	wait_for test -e /proc/asound/keys || exit 1
+	play "/dev/snd/midiC$(readlink /proc/asound/keys | tr -dc 0-9)D0" "$1"
 }
