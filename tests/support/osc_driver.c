@@ -1,6 +1,7 @@
-/* osc_driver TARGET... | --serve: sends every address of the name space that is streamed, with values that are hard to
+/* osc_driver TARGET... | --serve | --hold: sends every address of the name space that is streamed, with values that are hard to
  * carry, through the real server, to TARGETs (HOST:PORT), and prints what it sends. --serve has no targets: it says its
- * control port on standard error, waits for somebody to subscribe, and sends to that. */
+ * control port on standard error, waits for somebody to subscribe, and sends to that. --hold does the same and then goes on
+ * answering until its standard input ends. */
 #include "osc/server.h"
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const styles[] = {"Bethel",	 "Clayderman", "Einaudi", "Hancock",
 				     "Hillsong", "Hisaishi",   "Ryuichi", "Yiruma"};
@@ -102,9 +104,24 @@ static bool wait_for_subscriber(struct osc_server *server)
 	return true;
 }
 
+static void answer_until_input_ends(struct osc_server *server)
+{
+	const struct osc_command_sink sink = {ignore, NULL};
+	struct pollfd ready[] = {{.fd = osc_server_fd(server), .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+	char byte;
+
+	do {
+		osc_server_receive(server, clock_now_us(), &sink);
+		osc_server_expire(server, clock_now_us());
+		if (poll(ready, 2, 100) < 0)
+			return;
+	} while (!ready[1].revents || read(STDIN_FILENO, &byte, 1) > 0);
+}
+
 int main(int argc, char **argv)
 {
-	bool serve = argc == 2 && strcmp(argv[1], "--serve") == 0;
+	bool hold = argc == 2 && strcmp(argv[1], "--hold") == 0;
+	bool serve = hold || (argc == 2 && strcmp(argv[1], "--serve") == 0);
 	struct osc_server_options options = {.targets = (const char *const *)(argv + 1),
 					     .target_count = serve ? 0 : (size_t)(argc - 1),
 					     .control = "127.0.0.1:0",
@@ -129,6 +146,8 @@ int main(int argc, char **argv)
 	send_notes(server, 1000000);
 	send_predictions(server, 2000000);
 	send_states(server, 9000000);
+	if (hold)
+		answer_until_input_ends(server);
 	osc_server_close(server);
 	return 0;
 }
