@@ -49,6 +49,8 @@ static void weigh_runs(const struct findings_input *input, struct candidates *ca
 		finding.note = run->notes[run->loudest_step];
 		finding.weight = (run->velocity_unevenness - 1.5 * expected) / FINDING_RUN_VELOCITY_MIN;
 		candidates_add(candidates, &finding);
+		if (take->quantised)
+			continue;
 		finding.kind = FINDING_RUN_TIMING;
 		finding.value = run->timing_unevenness_ms;
 		finding.reference = run->interval_ms;

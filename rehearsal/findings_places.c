@@ -79,10 +79,13 @@ static struct finding finding_at(const struct places *places, size_t first, size
 				.older = SIZE_MAX};
 }
 
-/* Few notes say less than many. */
-static double by_count(size_t notes)
+/* How many times what is worth a word, and at least twice what a mean of so few notes may be off by chance. */
+static double weigh(double apart, double least, const struct curve_part *a, const struct curve_part *b)
 {
-	return fmin(1, sqrt((double)notes / 8));
+	double error = a->spread * a->spread / (double)a->judged;
+	if (b)
+		error += b->spread * b->spread / (double)b->judged;
+	return fabs(apart) / fmax(least, 2 * sqrt(error));
 }
 
 static void weigh_level(const struct places *places, size_t i, enum part part, struct candidates *candidates)
@@ -97,8 +100,8 @@ static void weigh_level(const struct places *places, size_t i, enum part part, s
 	finding.spread = of_part->spread;
 	finding.notes = of_part->judged;
 	/* what holds for everything is said of everything, unless a part is far beyond it */
-	finding.weight = fabs(of_part->deviation) / FINDING_LEVEL_MIN * by_count(of_part->judged) *
-			 (part == PART_ALL ? 1 : 0.8) * (of_part->deviation < 0 ? 0.8 : 1);
+	finding.weight = weigh(of_part->deviation, FINDING_LEVEL_MIN, of_part, NULL) * (part == PART_ALL ? 1 : 0.8) *
+			 (of_part->deviation < 0 ? 0.8 : 1);
 	candidates_add(candidates, &finding);
 }
 
@@ -113,7 +116,7 @@ static void weigh_balance(const struct places *places, size_t i, struct candidat
 		finding.value = finding.reference + gap;
 		finding.spread = melody->spread;
 		finding.notes = melody->judged + other->judged;
-		finding.weight = -gap / FINDING_GAP_MIN * by_count(melody->judged);
+		finding.weight = weigh(gap, FINDING_GAP_MIN, melody, other);
 		candidates_add(candidates, &finding);
 	}
 	if (!isnan(hands) && !isnan(places->hands)) {
@@ -124,8 +127,7 @@ static void weigh_balance(const struct places *places, size_t i, struct candidat
 		finding.reference = places->hands;
 		finding.spread = left->spread;
 		finding.notes = left->judged + right->judged;
-		finding.weight = fabs(finding.value) / FINDING_GAP_MIN *
-				 by_count(left->judged < right->judged ? left->judged : right->judged);
+		finding.weight = weigh(finding.value, FINDING_GAP_MIN, left, right);
 		candidates_add(candidates, &finding);
 	}
 }
@@ -198,7 +200,7 @@ static void weigh_change(const struct places *places, size_t i, struct candidate
 			continue;
 		finding.value = sum / (double)finding.notes;
 		finding.older = o;
-		finding.weight = 0.7 * fabs(finding.value) / FINDING_LEVEL_MIN * by_count(finding.notes);
+		finding.weight = 0.7 * fabs(finding.value) / FINDING_LEVEL_MIN * fmin(1, sqrt((double)finding.notes / 8));
 		candidates_add(candidates, &finding);
 	}
 }

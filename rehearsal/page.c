@@ -213,7 +213,10 @@ static void put_summary(const struct report *report, FILE *out)
 	struct word length = word_time(take->units[take->unit_count - 1].end_us);
 	fputs("<p>", out);
 	text_put(out, take->has_beat ? TEXT_SUMMARY_BARS : TEXT_SUMMARY_SECONDS, notes.text, length.text, bars.text, NULL);
-	fputs("</p>\n<nav aria-label=\"", out);
+	fputs("</p>\n", out);
+	if (take->quantised)
+		page_paragraph(out, TEXT_QUANTISED);
+	fputs("<nav aria-label=\"", out);
 	text_put(out, TEXT_CONTENTS, NULL);
 	fputs("\"><ul>\n", out);
 	for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {

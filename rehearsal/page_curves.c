@@ -139,6 +139,7 @@ static void draw_part(struct drawing *drawing, enum text title, enum part part, 
 	drawing->part = part;
 	fit(drawing, figures, 3, 40, 80);
 	drawing->plot.y_low = fmax(drawing->plot.y_low, 0);
+	drawing->plot.y_high = fmin(drawing->plot.y_high, 128);
 	begin(drawing, title, HEIGHT);
 	take_values(drawing, FIGURE_BAND_LOW, drawing->values);
 	take_values(drawing, FIGURE_BAND_HIGH, drawing->others);

@@ -28,8 +28,8 @@ static void say(const struct report *report, const struct finding *finding, FILE
 	case FINDING_LOUD: text_put(out, TEXT_IS_LOUD, part, size.text, NULL); break;
 	case FINDING_SOFT: text_put(out, TEXT_IS_SOFT, part, size.text, NULL); break;
 	case FINDING_COVERED:
-		text_put(out, finding->value < 0 ? TEXT_IS_UNDER : TEXT_IS_COVERED,
-			 finding->value < 0 ? size.text : value.text, reference.text, NULL);
+		text_put(out, finding->value < -0.5 ? TEXT_IS_UNDER : TEXT_IS_COVERED,
+			 finding->value < -0.5 ? size.text : value.text, reference.text, NULL);
 		break;
 	case FINDING_HANDS:
 		text_put(out, finding->throughout ? TEXT_IS_HAND : TEXT_IS_HAND_HERE, part, size.text, other, NULL);

@@ -10,7 +10,7 @@
 #define INTERVAL_MIN_US 45000
 #define INTERVAL_MAX_US 400000
 #define LEAP_MAX 5   /* semitones between neighbours */
-#define UNSTEADY 1.7 /* an interval may be so many times the run's own, or as many times less */
+#define UNSTEADY 1.6 /* an interval may be so many times the run's own, or as many times less */
 #define CHAINS 12    /* lines that are followed at once */
 
 struct chain {

@@ -50,9 +50,9 @@ const char *table_note_name(int pitch)
 
 /* ---- takes ---- */
 
-static const char *const take_columns[] = {"take",	  "file",  "notes",   "units", "unit_kind", "beat_support",
-					   "end_ms",	  "level", "matched", "added", "left_out",  "velocity_difference",
-					   "tempo_ratio", NULL};
+static const char *const take_columns[] = {
+    "take",  "file",	"notes", "units",    "unit_kind",	    "beat_support", "quantised", "end_ms",
+    "level", "matched", "added", "left_out", "velocity_difference", "tempo_ratio",  NULL};
 
 static size_t take_rows(const struct report *report)
 {
@@ -64,7 +64,7 @@ static struct cell take_cell(const struct report *report, size_t row, size_t col
 	const struct take *take = row == 0 ? &report->take : &report->older[row - 1];
 	const struct alignment *beside = row == 0 ? NULL : &report->beside[row - 1];
 	int64_t end_us = 0;
-	for (size_t i = 0; column == 6 && i < take->count; i++)
+	for (size_t i = 0; column == 7 && i < take->count; i++)
 		end_us = take->notes[i].end_us > end_us ? take->notes[i].end_us : end_us;
 	switch (column) {
 	case 0: return integer((long long)row);
@@ -73,12 +73,13 @@ static struct cell take_cell(const struct report *report, size_t row, size_t col
 	case 3: return integer((long long)take->unit_count);
 	case 4: return text(take->has_beat ? "bar" : "second");
 	case 5: return real(take->beat_support);
-	case 6: return ms(end_us);
-	case 7: return real(take->level);
-	case 8: return beside ? integer((long long)beside->matched) : none();
-	case 9: return beside ? integer((long long)beside->added) : none();
-	case 10: return beside ? integer((long long)beside->left_out) : none();
-	case 11: return beside ? real(beside->level) : none();
+	case 6: return integer(take->quantised);
+	case 7: return ms(end_us);
+	case 8: return real(take->level);
+	case 9: return beside ? integer((long long)beside->matched) : none();
+	case 10: return beside ? integer((long long)beside->added) : none();
+	case 11: return beside ? integer((long long)beside->left_out) : none();
+	case 12: return beside ? real(beside->level) : none();
 	default: return beside ? real(beside->tempo) : none();
 	}
 }

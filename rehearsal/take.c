@@ -19,6 +19,7 @@
 /* Onsets that ignore the file's beats support them by about 1 / sqrt(onsets); players who follow a click by 0.5 and more. */
 #define SUPPORT_MIN 0.25
 #define SUPPORT_ONSETS_MIN 16
+#define QUANTISED 0.95 /* nobody follows a click so closely */
 #define PEDAL_DOWN 64
 #define SUSTAIN 64
 
@@ -153,6 +154,7 @@ static enum status add_units(const struct smf *file, const struct timeline *time
 		return status_fail(error, STATUS_UNSUPPORTED, "%s: lasts over %d hours; a report is of one take", take->path,
 				   TAKE_HOURS_MAX);
 	take->beat_support = support(file, timeline);
+	take->quantised = take->beat_support >= QUANTISED;
 	take->has_beat = wanted == TAKE_GRID_BAR || (wanted == TAKE_GRID_AUTO && take->beat_support >= SUPPORT_MIN);
 	if (last > POSITIONS_MAX || grid_place(grid, last).bar >= BARS_MAX) {
 		if (wanted == TAKE_GRID_BAR)

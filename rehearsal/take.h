@@ -58,6 +58,7 @@ struct take {
 	struct take_unit *units;
 	size_t unit_count;
 	bool has_beat;	     /* units are bars */
+	bool quantised;	     /* onsets lie on the file's grid: a score, or a player straightened out; times tell nothing */
 	double beat_support; /* how closely onsets follow the file's beats, 0-1: what has_beat was decided by */
 	struct take_pedal *pedals;
 	size_t pedal_count;
