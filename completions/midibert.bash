@@ -1,0 +1,111 @@
+# bash completion of midibert. Written by scripts/completions.sh from --help: run that again after a change.
+_midibert()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} kind='' command='' options='' operands=''
+	COMPREPLY=()
+	command=${COMP_WORDS[1]}
+	# A colon and an equals sign are words of their own.
+	if [[ $word == : ]]; then
+		word=''
+	elif [[ $before == : ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if [[ $before == file ]]; then
+		kind=files
+	elif [[ $before == = ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	elif [[ $word == = ]]; then
+		word=''
+	fi
+	case $command:$before in
+	tokenize:--manifest) kind="files" ;;
+	finetune:--manifest) kind="files" ;;
+	finetune:--out) kind="files" ;;
+	finetune:--valid) kind="files" ;;
+	finetune:--init) kind="files" ;;
+	finetune:--layers) kind="none" ;;
+	finetune:--width) kind="none" ;;
+	finetune:--inner) kind="none" ;;
+	finetune:--attention-heads) kind="none" ;;
+	finetune:--span) kind="none" ;;
+	finetune:--lookahead) kind="words unlimited" ;;
+	finetune:--freeze) kind="none" ;;
+	finetune:--rows) kind="none" ;;
+	finetune:--batch) kind="none" ;;
+	finetune:--steps) kind="none" ;;
+	finetune:--stop-after) kind="none" ;;
+	finetune:--warmup) kind="none" ;;
+	finetune:--rate) kind="none" ;;
+	finetune:--decay) kind="none" ;;
+	finetune:--clip) kind="none" ;;
+	finetune:--dropout) kind="none" ;;
+	finetune:--mask) kind="none" ;;
+	finetune:--live) kind="none" ;;
+	finetune:--regrid) kind="none" ;;
+	finetune:--disorder) kind="none" ;;
+	finetune:--transpose) kind="words 0 1" ;;
+	finetune:--mix) kind="none" ;;
+	finetune:--seed) kind="none" ;;
+	finetune:--threads) kind="none" ;;
+	finetune:--shards) kind="none" ;;
+	finetune:--precision) kind="words bf16 fp32" ;;
+	finetune:--validate-steps) kind="none" ;;
+	finetune:--checkpoint-s) kind="none" ;;
+	finetune:--licence) kind="none" ;;
+	eval:--task) kind="none" ;;
+	eval:--manifest) kind="files" ;;
+	eval:--train) kind="files" ;;
+	eval:--setting) kind="none" ;;
+	eval:--model) kind="files" ;;
+	eval:--window) kind="none" ;;
+	eval:--backend) kind="none" ;;
+	eval:--grid) kind="none" ;;
+	eval:--tempo) kind="none" ;;
+	eval:--decide) kind="none" ;;
+	eval:--final-after) kind="none" ;;
+	predict:--model) kind="files" ;;
+	predict:--window) kind="none" ;;
+	predict:--backend) kind="none" ;;
+	predict:--decide) kind="none" ;;
+	predict:--final-after) kind="none" ;;
+	predict:--grid) kind="none" ;;
+	predict:--tempo) kind="none" ;;
+	monitor:--control) kind="none" ;;
+	report:--csv) kind="folders" ;;
+	report:--by) kind="none" ;;
+	report:--model) kind="files" ;;
+	bench:--model) kind="files" ;;
+	bench:--window) kind="none" ;;
+	bench:--threads) kind="none" ;;
+	bench:--backend) kind="none" ;;
+	esac
+	case $command in
+	'bench') options="--model --window --threads --backend --json --help" operands= ;;
+	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
+	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'monitor') options="--control --plain --help" operands= ;;
+	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
+	'report') options="--json --csv --by --model --help" operands=files ;;
+	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
+	esac
+	if ((COMP_CWORD == 1)); then
+		kind="words tokenize finetune eval predict monitor report bench --help --version"
+	fi
+	[[ -n $kind || $word == -* ]] || kind=$operands
+	case ${kind:-words $options} in
+	none) ;;
+	files | folders)
+		local what=-f
+		[[ $kind == folders ]] && what=-d
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen $what -- "$word")
+		;;
+	*)
+		kind=${kind:-words $options}
+		mapfile -t COMPREPLY < <(compgen -W "${kind#words }" -- "$word")
+		[[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace 2>/dev/null
+		;;
+	esac
+	return 0
+}
+complete -F _midibert midibert

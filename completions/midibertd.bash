@@ -1,0 +1,59 @@
+# bash completion of midibertd. Written by scripts/completions.sh from --help: run that again after a change.
+_midibertd()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} kind='' command='' options='' operands=''
+	COMPREPLY=()
+	# A colon and an equals sign are words of their own.
+	if [[ $word == : ]]; then
+		word=''
+	elif [[ $before == : ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if [[ $before == file ]]; then
+		kind=files
+	elif [[ $before == = ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	elif [[ $word == = ]]; then
+		word=''
+	fi
+	case $command:$before in
+	:--source) kind="words alsa jack auto file:" ;;
+	:--connect) kind="none" ;;
+	:--ignore) kind="none" ;;
+	:--channel) kind="none" ;;
+	:--keys) kind="none" ;;
+	:--osc) kind="none" ;;
+	:--control) kind="none" ;;
+	:--allow) kind="none" ;;
+	:--model) kind="files" ;;
+	:--window) kind="none" ;;
+	:--gather) kind="none" ;;
+	:--decide) kind="none" ;;
+	:--final-after) kind="none" ;;
+	:--tempo) kind="none" ;;
+	:--grid) kind="words file fixed auto" ;;
+	:--backend) kind="words auto openblas bf16" ;;
+	:--speed) kind="none" ;;
+	:--osc-timing) kind="words immediate bundle" ;;
+	:--config) kind="files" ;;
+	esac
+	case $command in
+	'') options="--source --connect --ignore --channel --keys --osc --control --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	esac
+	case ${kind:-words $options} in
+	none) ;;
+	files | folders)
+		local what=-f
+		[[ $kind == folders ]] && what=-d
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen $what -- "$word")
+		;;
+	*)
+		kind=${kind:-words $options}
+		mapfile -t COMPREPLY < <(compgen -W "${kind#words }" -- "$word")
+		[[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *: ]] && compopt -o nospace 2>/dev/null
+		;;
+	esac
+	return 0
+}
+complete -F _midibertd midibertd
