@@ -42,7 +42,7 @@ struct osc_received {
 	double number[OSC_ARGUMENTS_MAX];
 	char text[2][256]; /* the first two strings */
 	size_t texts;
-	char all_texts[OSC_DATAGRAM_MAX]; /* every string, one behind the other, terminated */
+	char all_texts[OSC_DATAGRAM_MAX];    /* every string, one behind the other, terminated */
 	uint16_t text_at[OSC_ARGUMENTS_MAX]; /* where in all_texts an argument of type s begins; 0 for others */
 };
 

@@ -188,10 +188,11 @@ static enum status fail_unanswered(const struct monitor *monitor, struct error *
 	if (monitor->link.refusal[0] != '\0')
 		return status_fail(error, STATUS_IO, "the daemon at %s refuses: %.255s", monitor->control,
 				   monitor->link.refusal);
-	return status_fail(error, STATUS_NOT_FOUND,
-			   "nobody answers at %.100s: start the daemon with `midibertd` or `systemctl --user start midibertd`, "
-			   "or say with --control HOST:PORT where it takes control",
-			   monitor->control);
+	return status_fail(
+	    error, STATUS_NOT_FOUND,
+	    "nobody answers at %.100s: start the daemon with `midibertd` or `systemctl --user start midibertd`, "
+	    "or say with --control HOST:PORT where it takes control",
+	    monitor->control);
 }
 
 static enum status draw(struct monitor *monitor, int64_t now_us, struct error *error)

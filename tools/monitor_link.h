@@ -21,15 +21,15 @@ struct monitor_link {
 	struct endpoint daemon, local;
 	int fd;
 	enum monitor_link_state state;
-	bool statistics;    /* ask once a second what was sent to us */
-	int64_t asked_us;   /* subscribe was sent */
-	int64_t counted_us; /* stats was sent */
-	int64_t heard_us;   /* anything came */
-	int64_t stream_us;  /* a message of the stream came */
-	char session[64];   /* of the daemon: another text is another daemon */
-	char refusal[256];  /* the last /midibert/error that came while nobody had accepted us */
-	uint64_t taken;	    /* datagrams of the stream since the subscription */
-	int64_t lost;	    /* of those that the daemon sent us; -1: not known */
+	bool statistics;     /* ask once a second what was sent to us */
+	int64_t asked_us;    /* subscribe was sent */
+	int64_t counted_us;  /* stats was sent */
+	int64_t heard_us;    /* anything came */
+	int64_t stream_us;   /* a message of the stream came */
+	char session[64];    /* of the daemon: another text is another daemon */
+	char refusal[256];   /* the last /midibert/error that came while nobody had accepted us */
+	uint64_t taken;	     /* datagrams of the stream since the subscription */
+	int64_t lost;	     /* of those that the daemon sent us; -1: not known */
 	uint64_t unreadable; /* datagrams that are no OSC, and messages that this version does not know */
 };
 

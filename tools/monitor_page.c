@@ -87,8 +87,8 @@ static void draw_setup(struct page *page)
 	for (int i = 0; i < MONITOR_INPUTS; i++) {
 		if (!state->input[i].present)
 			continue;
-		column = monitor_screen_format(page->screen, page->row, column, MONITOR_PLAIN, "%s%d: %s", any ? ", " : "", i,
-					       state->input[i].name);
+		column = monitor_screen_format(page->screen, page->row, column, MONITOR_PLAIN, "%s%d: %s", any ? ", " : "",
+					       i, state->input[i].name);
 		any = true;
 	}
 	if (!any)
@@ -144,8 +144,8 @@ static void draw_keyboard(struct page *page)
 	draw_outside(page, top + 1, 1 + WHITE_KEYS * unit, LAST_KEY + 1, MONITOR_KEYS - 1, ">");
 	for (int i = 0; i < 3; i++)
 		if (page->state->pedal[i] > 0)
-			monitor_screen_format(page->screen, top + i, 4 + WHITE_KEYS * unit, MONITOR_STRONG, "%s %d", pedals[i],
-					      page->state->pedal[i]);
+			monitor_screen_format(page->screen, top + i, 4 + WHITE_KEYS * unit, MONITOR_STRONG, "%s %d",
+					      pedals[i], page->state->pedal[i]);
 	page->row += 3;
 }
 
@@ -164,8 +164,8 @@ static void draw_judgement(struct page *page, int column, const char *label, con
 	}
 	for (int i = 0; i < 10 && share >= (i + 0.5) / 10; i++)
 		bar[i] = '=';
-	monitor_screen_format(page->screen, page->row, column, judgement->class >= 0 ? MONITOR_STRONG : MONITOR_PLAIN, "%-12.12s",
-			      judgement->name);
+	monitor_screen_format(page->screen, page->row, column, judgement->class >= 0 ? MONITOR_STRONG : MONITOR_PLAIN,
+			      "%-12.12s", judgement->name);
 	monitor_screen_format(page->screen, page->row, column + 13, MONITOR_PLAIN, "%.2f [%s]", share, bar);
 }
 
@@ -218,7 +218,8 @@ static void draw_counts(struct page *page)
 
 	if (state->status.known) {
 		column = monitor_screen_format(page->screen, page->row, column, MONITOR_PLAIN, "%d subscribers",
-					       state->status.subscribers) + 3;
+					       state->status.subscribers) +
+			 3;
 		column = put_count(page, column, state->status.dropped, "dropped");
 		column = put_count(page, column, state->status.xruns, "xruns");
 		column = put_count(page, column, state->status.bad_input, "bad input");

@@ -42,9 +42,9 @@ struct monitor_screen {
 
 static const char *const sgr[MONITOR_STYLES][2] = {
     /* without colours, with them */
-    [MONITOR_PLAIN] = {"\033[0m", "\033[0m"},	[MONITOR_FAINT] = {"\033[0m", "\033[0;36m"},
-    [MONITOR_STRONG] = {"\033[0;1m", "\033[0;1m"},	[MONITOR_GOOD] = {"\033[0m", "\033[0;32m"},
-    [MONITOR_BAD] = {"\033[0;1m", "\033[0;1;31m"},	[MONITOR_LIT] = {"\033[0;1;7m", "\033[0;1;30;43m"},
+    [MONITOR_PLAIN] = {"\033[0m", "\033[0m"},	     [MONITOR_FAINT] = {"\033[0m", "\033[0;36m"},
+    [MONITOR_STRONG] = {"\033[0;1m", "\033[0;1m"},   [MONITOR_GOOD] = {"\033[0m", "\033[0;32m"},
+    [MONITOR_BAD] = {"\033[0;1m", "\033[0;1;31m"},   [MONITOR_LIT] = {"\033[0;1;7m", "\033[0;1;30;43m"},
     [MONITOR_HELD] = {"\033[0;7m", "\033[0;30;46m"},
 };
 
@@ -177,7 +177,8 @@ int monitor_screen_put(struct monitor_screen *screen, int row, int column, enum 
 	return column;
 }
 
-int monitor_screen_format(struct monitor_screen *screen, int row, int column, enum monitor_style style, const char *format, ...)
+int monitor_screen_format(struct monitor_screen *screen, int row, int column, enum monitor_style style, const char *format,
+			  ...)
 {
 	char text[TEXT_MAX];
 	va_list arguments;

@@ -75,7 +75,8 @@ static void end_note(struct monitor_state *state, const struct osc_received *mes
 	note->duration_ms = whole(message, 2);
 }
 
-static void judge_note(struct monitor_state *state, const struct osc_received *message, int melody, float confidence, int stage)
+static void judge_note(struct monitor_state *state, const struct osc_received *message, int melody, float confidence,
+		       int stage)
 {
 	int32_t id = whole(message, 0);
 	int pitch = within(message, 1, MONITOR_KEYS);

@@ -104,7 +104,7 @@ static void a_lease_is_renewed_in_time_and_not_more_often(void **state)
 		assert_int_equal(subscribers(&bed), 1);
 	}
 	osc_server_statistics(bed.server, &statistics);
-	assert_in_range(statistics.received, 10, 11); /* the first, and one every 20 s */
+	assert_in_range(statistics.received, 10, 11);	  /* the first, and one every 20 s */
 	assert_in_range(bed.taken[OSC_STATUS], 200, 211); /* and one with each renewal */
 	close_bed(&bed);
 }
