@@ -138,14 +138,14 @@ static void one_hand_in_one_bar(void **state)
 	forget(&heard, &take);
 }
 
-/* Over bars 12 to 15 the expectation rises by 30; played: as given. */
-static struct heard crescendo(struct take *take, int rise)
+/* Over bars 12 to 15 the expectation rises bar by bar; played: as given. */
+static struct heard crescendo(struct take *take, int expected, int rise)
 {
 	*take = piece();
 	for (size_t i = 0; i < take->count; i++) {
 		struct take_note *note = &take->notes[i];
 		int step = note->unit < 12 ? 0 : note->unit > 15 ? 0 : (int)note->unit - 11;
-		note->expected += 6.0 * step;
+		note->expected += expected * step;
 		note->velocity = (uint8_t)(note->velocity + rise * step);
 	}
 	return hear(take);
@@ -155,16 +155,16 @@ static void failed_crescendo(void **state)
 {
 	(void)state;
 	struct take take;
-	struct heard heard = crescendo(&take, -1);
+	struct heard heard = crescendo(&take, 6, -1);
 	const struct finding *finding = find(&heard, FINDING_SHAPE);
 	assert_non_null(finding);
 	assert_true(finding->first_unit >= 11 && finding->first_unit <= 12);
 	assert_true(finding->reference > 12 && finding->value < 0);
 	forget(&heard, &take);
-	heard = crescendo(&take, 6);
+	heard = crescendo(&take, 6, 6);
 	assert_null(find(&heard, FINDING_SHAPE));
 	forget(&heard, &take);
-	heard = crescendo(&take, 4); /* less of it is still one */
+	heard = crescendo(&take, 12, 6); /* half of it is still one */
 	assert_null(find(&heard, FINDING_SHAPE));
 	forget(&heard, &take);
 }
