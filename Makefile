@@ -194,8 +194,12 @@ bench: all $(BENCH) ## measure: products, notes and training, then note-on at a 
 readme: ## write the numbers of the weights' card into README.md
 	@scripts/readme-numbers.sh
 
-manual: $(BUILD)/midibert ## write docs/midibert.1 from the commands' own --help
+manual: all ## write man pages, completions and the tables of docs/OSC.md from the programs' own --help and --list-osc
 	scripts/manual.sh $(BUILD)/midibert >docs/midibert.1
+	scripts/osc-page.sh $(BUILD)/midibertd >docs/midibert-osc.7
+	scripts/conf-page.sh $(BUILD)/midibertd >docs/midibertd.conf.5
+	scripts/osc-manual.sh $(BUILD)/midibertd docs/OSC.md >$(BUILD)/OSC.md && mv $(BUILD)/OSC.md docs/OSC.md
+	scripts/completions.sh $(BUILD) completions
 
 # ---- Installation --------------------------------------------------------------------------------------------------------
 BINDIR = $(DESTDIR)$(PREFIX)/bin
@@ -204,20 +208,23 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/user
 UNITS = $(wildcard systemd/*.service)
 WEIGHTS = $(wildcard weights/default.*)
-MAN1 = $(wildcard docs/*.1)
-MAN5 = $(wildcard docs/*.5)
+MAN = $(sort $(wildcard docs/*.[157]))
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
-install: all ## install programs, man pages, systemd user unit and weights below DESTDIR and PREFIX (/usr/local)
-	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(UNITDIR)
+install: all ## install programs, man pages, completions, systemd user unit and weights below DESTDIR and PREFIX (/usr/local)
+	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 $(UNITDIR) $(BASHDIR) $(ZSHDIR)
 	install -m 755 $(BUILD)/midibertd $(BUILD)/midibert $(BINDIR)
 	$(if $(WEIGHTS),install -m 644 $(WEIGHTS) $(SHAREDIR))
-	$(if $(MAN1),install -m 644 $(MAN1) $(MANDIR)/man1)
-	$(if $(MAN5),install -m 644 $(MAN5) $(MANDIR)/man5)
+	for m in $(MAN); do install -m 644 $$m $(MANDIR)/man$${m##*.}; done
+	for p in midibertd midibert; do install -m 644 completions/$$p.bash $(BASHDIR)/$$p; done
+	install -m 644 completions/_midibertd completions/_midibert $(ZSHDIR)
 	for u in $(UNITS); do sed 's|/usr/local/bin|$(PREFIX)/bin|g' $$u >$(UNITDIR)/$${u##*/}; chmod 644 $(UNITDIR)/$${u##*/}; done
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(BINDIR)/,midibertd midibert) $(addprefix $(SHAREDIR)/,$(notdir $(WEIGHTS))) \
-		$(addprefix $(MANDIR)/man1/,$(notdir $(MAN1))) $(addprefix $(MANDIR)/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(BASHDIR)/,midibertd midibert) $(addprefix $(ZSHDIR)/,_midibertd _midibert) \
 		$(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
+	for m in $(MAN); do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done
 	if [ -d $(SHAREDIR) ]; then rmdir --ignore-fail-on-non-empty $(SHAREDIR); fi
 clean: ## remove build/
 	rm -rf build

@@ -32,6 +32,9 @@ python3-mido           py:mido
 clang                  cmd:clang
 libclang-rt-14-dev     fuzzer:
 systemd                cmd:systemd-analyze
+tmux                   cmd:tmux
+zsh                    cmd:zsh
+groff-base             cmd:groff
 '
 all_packages='
 pipewire               cmd:pipewire
@@ -41,6 +44,7 @@ dbus                   cmd:dbus-run-session
 puredata-core          cmd:puredata
 supercollider-language cmd:sclang
 python3-torch          py:torch
+python3-numpy          py:numpy
 '
 
 present() {
