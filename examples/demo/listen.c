@@ -155,10 +155,10 @@ static void say(const struct heard *heard, int port)
 		       heard->latency[1], heard->latency[2]);
 }
 
-static int fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "listen: %s: %s\n", what, strerror(errno));
-	return 1;
+	exit(1);
 }
 
 int main(int count, char **argument)
@@ -180,25 +180,25 @@ int main(int count, char **argument)
 	socklen_t size = sizeof(here);
 	if (stop < 0 || udp < 0 || bind(udp, (struct sockaddr *)&here, size) != 0 ||
 	    getsockname(udp, (struct sockaddr *)&here, &size) != 0)
-		return fail("no socket");
+		fail("no socket");
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)); /* as much as the system allows */
 
 	FILE *log = fopen(argument[2], "w"), *port = fopen(argument[1], "w");
 	if (log == NULL || port == NULL)
-		return fail(log == NULL ? argument[2] : argument[1]);
+		fail(log == NULL ? argument[2] : argument[1]);
 	fprintf(port, "%d\n", ntohs(here.sin_port));
 	if (fclose(port) != 0)
-		return fail(argument[1]);
+		fail(argument[1]);
 
 	struct pollfd wait[] = {{.fd = udp, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
 	do {
 		if (poll(wait, 2, -1) < 0 && errno != EINTR)
-			return fail("poll");
+			fail("poll");
 		receive(udp, &heard, log);
 	} while (wait[1].revents == 0);
 
 	if (fclose(log) != 0)
-		return fail(argument[2]);
+		fail(argument[2]);
 	say(&heard, ntohs(here.sin_port));
 	return heard.messages > 0 ? 0 : 1;
 }
