@@ -183,11 +183,11 @@ int main(int count, char **argument)
 		fail("no socket");
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)); /* as much as the system allows */
 
-	FILE *log = fopen(argument[2], "w"), *port = fopen(argument[1], "w");
-	if (log == NULL || port == NULL)
-		fail(log == NULL ? argument[2] : argument[1]);
-	fprintf(port, "%d\n", ntohs(here.sin_port));
-	if (fclose(port) != 0)
+	FILE *log = fopen(argument[2], "w");
+	if (log == NULL)
+		fail(argument[2]);
+	FILE *port = fopen(argument[1], "w");
+	if (port == NULL || fprintf(port, "%d\n", ntohs(here.sin_port)) < 0 || fclose(port) != 0)
 		fail(argument[1]);
 
 	struct pollfd wait[] = {{.fd = udp, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
