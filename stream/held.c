@@ -13,7 +13,7 @@
 
 struct node {
 	struct held_note note;
-	int16_t older, newer;   /* by age; newer also links the free nodes */
+	int16_t older, newer;	/* by age; newer also links the free nodes */
 	int16_t next, previous; /* in the queue of the key */
 };
 

@@ -12,7 +12,7 @@
 
 struct held_note {
 	int64_t event_us; /* of the note-on */
-	int32_t id;       /* 0: the note was dropped; kept so that its note-off does not end another one */
+	int32_t id;	  /* 0: the note was dropped; kept so that its note-off does not end another one */
 	uint8_t input, channel, pitch;
 };
 

@@ -12,10 +12,7 @@
 #include <string.h>
 
 #define HELD_NOTES_MAX 2048
-/* Further from its arrival an event has a broken stamp. Where there is a period (JACK), two of them and a little is all
- * that it may be ahead: after a server has stood still, its clock runs ahead for a while. */
-#define APART_MAX_US 10000000
-#define EARLY_MAX_US 20000
+#define APART_MAX_US 10000000 /* further from its arrival an event has a broken stamp */
 #define OFFSET_TRIES 5
 #define OFFSET_JITTER_US 5
 
@@ -213,9 +210,7 @@ void source_message(struct source *source, int input, const struct midi_message 
 	}
 	if (source->channel != 0 && channel + 1 != source->channel)
 		return;
-	int32_t period_us = atomic_load_explicit(&source->counters.period_us, memory_order_relaxed);
-	int64_t early_max_us = period_us > 0 ? 2 * period_us + EARLY_MAX_US : APART_MAX_US;
-	if (event_us > arrival_us + early_max_us || event_us < arrival_us - APART_MAX_US) {
+	if (event_us > arrival_us + APART_MAX_US || event_us < arrival_us - APART_MAX_US) {
 		count(&source->counters.bad_input, 1);
 		moment.event_us = arrival_us;
 	}
@@ -258,11 +253,8 @@ void source_bytes(struct source *source, int input, const uint8_t *bytes, size_t
 void source_input_present(struct source *source, int input, int64_t now_us)
 {
 	struct source_slot *slot = &source->slots[input];
-	struct event event = {.event_us = now_us,
-			      .arrival_us = now_us,
-			      .position = -1,
-			      .kind = EVENT_INPUT_PRESENT,
-			      .input = (uint8_t)input};
+	struct event event = {
+	    .event_us = now_us, .arrival_us = now_us, .position = -1, .kind = EVENT_INPUT_PRESENT, .input = (uint8_t)input};
 	if (slot->present)
 		return;
 	slot->present = true;
@@ -276,11 +268,8 @@ void source_input_gone(struct source *source, int input, int64_t now_us)
 {
 	struct source_slot *slot = &source->slots[input];
 	struct moment moment = {source, now_us, now_us};
-	struct event event = {.event_us = now_us,
-			      .arrival_us = now_us,
-			      .position = -1,
-			      .kind = EVENT_INPUT_GONE,
-			      .input = (uint8_t)input};
+	struct event event = {
+	    .event_us = now_us, .arrival_us = now_us, .position = -1, .kind = EVENT_INPUT_GONE, .input = (uint8_t)input};
 	held_release(source->held, input, -1, end_note, &moment);
 	if (!slot->present)
 		return;
@@ -344,13 +333,13 @@ void source_describe(const struct source *source, char *text, size_t size)
 
 void source_input_name(const struct source *source, int input, char *text, size_t size)
 {
-	bool named = input >= 0 && input < INPUTS_MAX &&
-		     atomic_load_explicit(&source->slots[input].named, memory_order_acquire);
+	bool named =
+	    input >= 0 && input < INPUTS_MAX && atomic_load_explicit(&source->slots[input].named, memory_order_acquire);
 	snprintf(text, size, "%s", named ? source->slots[input].name : "");
 }
 
-enum status source_open_auto(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error)
+enum status source_open_auto(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error)
 {
 	struct error jack = {STATUS_OK, ""}, alsa = {STATUS_OK, ""};
 	struct source_options required = *options;

@@ -1,6 +1,7 @@
 /* Where live events come from: one interface, three sources (JACK, the ALSA sequencer, a file). A source stamps, parses,
  * numbers and pairs notes in a thread of its own and pushes every event into two rings: engine and osc. Its real-time part
- * never allocates, locks, logs or makes a system call; ALSA's reads and the wake-ups after a JACK cycle are the exceptions. */
+ * never allocates, locks, logs or makes a system call; ALSA's reads and the wake-ups after a JACK cycle are the exceptions.
+ */
 #ifndef MIDIBERTD_STREAM_SOURCE_H
 #define MIDIBERTD_STREAM_SOURCE_H
 
@@ -21,13 +22,13 @@ struct source_output {
 };
 
 struct source_options {
-	const char *client_name; /* "midibertd" */
+	const char *client_name;		  /* "midibertd" */
 	const char *connect[SOURCE_PATTERNS_MAX]; /* port or client names (exact, or shell patterns) to connect; NULL ends */
 	const char *ignore[SOURCE_PATTERNS_MAX];  /* hardware inputs to leave alone */
-	int channel;           /* 1-16, or 0 for all */
-	int key_low, key_high; /* 0-127 */
-	const char *jack_server; /* NULL: default */
-	bool server_required;    /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
+	int channel;				  /* 1-16, or 0 for all */
+	int key_low, key_high;			  /* 0-127 */
+	const char *jack_server;		  /* NULL: default */
+	bool server_required;			  /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
 	/* file source only */
 	const char *path;
 	double speed; /* 1 = as written; 0 = virtual clock: as fast as the rings are emptied, nothing is dropped */
@@ -36,12 +37,13 @@ struct source_options {
 
 /* Counters any thread may read at any time. */
 struct source_counters {
-	_Atomic uint64_t events;     /* pushed */
-	_Atomic uint64_t dropped;    /* a ring was full; an event that both rings refuse counts twice */
+	_Atomic uint64_t events;  /* pushed */
+	_Atomic uint64_t dropped; /* a ring was full; an event that both rings refuse counts twice */
 	_Atomic uint64_t xruns;
-	_Atomic uint64_t bad_input;  /* stray bytes, unpaired note-offs, refused messages and inputs, stuck keys, broken stamps */
+	_Atomic uint64_t
+	    bad_input; /* stray bytes, unpaired note-offs, refused messages and inputs, stuck keys, broken stamps */
 	_Atomic uint64_t lost_by_server; /* jack_midi_get_lost_event_count, ALSA overruns */
-	_Atomic int32_t period_us;   /* JACK period; 0 where there is none */
+	_Atomic int32_t period_us;	 /* JACK period; 0 where there is none */
 	_Atomic int32_t inputs_present;
 	_Atomic int32_t last_note_id;
 	_Atomic int priority; /* real-time priority that was granted; 0 none */
@@ -50,8 +52,8 @@ struct source_counters {
 enum source_state {
 	SOURCE_WAITING, /* no input has been there yet */
 	SOURCE_RUNNING, /* at least one input is there */
-	SOURCE_LOST,    /* the last input has gone */
-	SOURCE_ENDED    /* a file is over */
+	SOURCE_LOST,	/* the last input has gone */
+	SOURCE_ENDED	/* a file is over */
 };
 
 /* A full ring never loses the note-off of a note-on that it took: room for it is kept back. A note-on that only one ring
@@ -63,18 +65,19 @@ struct source; /* source_base.h; each source_*.c has its own struct that begins 
 
 /* Main thread. Open connects (or, for live sources whose server is away, keeps trying) and starts the thread.
  * The rings are empty. On failure nothing is left behind and *source is NULL. */
-enum status source_open_jack(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error);
-enum status source_open_alsa(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error);
-enum status source_open_file(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error);
+enum status source_open_jack(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error);
+enum status source_open_alsa(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error);
+enum status source_open_file(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error);
 
 /* JACK if a server runs, else ALSA if the kernel has a sequencer, else an error that names both. */
-enum status source_open_auto(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error);
+enum status source_open_auto(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error);
 
-/* Main thread. Ends held notes, stops the thread, closes; returns within a second even if a server hangs. NULL is allowed. */
+/* Main thread. Ends held notes, stops the thread, closes; returns within a second even if a server hangs. NULL is allowed.
+ */
 void source_close(struct source *source);
 
 /* Any thread but a real-time one. */

@@ -18,10 +18,10 @@
 #include <unistd.h>
 
 #define SEQUENCER "/dev/snd/seq"
-#define PRIORITY 60 /* below JACK's and the kernel's threaded interrupts */
-#define TICK_MS 1000 /* how old the offset between the clocks may grow */
+#define PRIORITY 60	 /* below JACK's and the kernel's threaded interrupts */
+#define TICK_MS 1000	 /* how old the offset between the clocks may grow */
 #define POOL_EVENTS 2000 /* the most that the kernel gives */
-#define BATCH_EVENTS 64  /* between two wake-ups of the readers */
+#define BATCH_EVENTS 64	 /* between two wake-ups of the readers */
 
 struct source_alsa {
 	struct source source;
@@ -32,8 +32,8 @@ struct source_alsa {
 	pthread_t thread;
 	/* reading thread */
 	snd_seq_addr_t senders[INPUTS_MAX]; /* of inputs that are taken */
-	int64_t offset_us;                  /* CLOCK_MONOTONIC minus queue time */
-	int64_t arrival_us, latest_us;      /* before and after the last read from the kernel */
+	int64_t offset_us;		    /* CLOCK_MONOTONIC minus queue time */
+	int64_t arrival_us, latest_us;	    /* before and after the last read from the kernel */
 };
 
 /* ---- inputs ---- */
@@ -125,8 +125,7 @@ static void scan_ports(struct source_alsa *alsa, int64_t now_us)
 	snd_seq_client_info_alloca(&client);
 	snd_seq_port_info_alloca(&port);
 	for (int i = 0; i < INPUTS_MAX; i++)
-		if (alsa->source.slots[i].taken &&
-		    !describe_port(alsa->seq, alsa->senders[i], name, &readable, &hardware))
+		if (alsa->source.slots[i].taken && !describe_port(alsa->seq, alsa->senders[i], name, &readable, &hardware))
 			lose_input(alsa, i, now_us);
 	snd_seq_client_info_set_client(client, -1);
 	while (snd_seq_query_next_client(alsa->seq, client) == 0) {
@@ -147,7 +146,8 @@ static void follow(struct source_alsa *alsa, const snd_seq_event_t *event, int64
 	switch (event->type) {
 	case SND_SEQ_EVENT_PORT_SUBSCRIBED:
 	case SND_SEQ_EVENT_PORT_UNSUBSCRIBED:
-		if (event->data.connect.dest.client != snd_seq_client_id(alsa->seq) || sender.client == SND_SEQ_CLIENT_SYSTEM)
+		if (event->data.connect.dest.client != snd_seq_client_id(alsa->seq) ||
+		    sender.client == SND_SEQ_CLIENT_SYSTEM)
 			return;
 		if (event->type == SND_SEQ_EVENT_PORT_SUBSCRIBED)
 			input_of(alsa, sender, now_us);
@@ -377,8 +377,8 @@ static enum status prepare(struct source_alsa *alsa, const char *name, struct er
 	return STATUS_OK;
 }
 
-enum status source_open_alsa(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error)
+enum status source_open_alsa(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error)
 {
 	*source = NULL;
 	struct source_alsa *alsa = calloc(1, sizeof *alsa);

@@ -18,8 +18,8 @@
 struct source_slot {
 	char name[SOURCE_NAME_MAX]; /* never changes once `named` is set */
 	_Atomic bool named;
-	bool taken;                /* slots' thread: a device has it now */
-	bool present;              /* pushing thread: announced, not yet gone */
+	bool taken;		   /* slots' thread: a device has it now */
+	bool present;		   /* pushing thread: announced, not yet gone */
 	struct midi_parser parser; /* pushing thread */
 };
 
@@ -28,7 +28,7 @@ struct source {
 	char description[SOURCE_NAME_MAX];
 	struct source_output output;
 	struct source_counters counters;
-	_Atomic int state; /* enum source_state */
+	_Atomic int state;						  /* enum source_state */
 	char *connect[SOURCE_PATTERNS_MAX], *ignore[SOURCE_PATTERNS_MAX]; /* own copies; NULL ends */
 	int channel, key_low, key_high;
 	struct source_slot slots[INPUTS_MAX];

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAKE_EVENTS 64       /* readers are woken at least so often while the player never has to wait */
+#define WAKE_EVENTS 64	     /* readers are woken at least so often while the player never has to wait */
 #define BACK_PRESSURE_US 100 /* between two looks at a full ring */
 
 /* A note of the timeline that has begun: what its end needs. */
@@ -196,8 +196,8 @@ static enum status read_file(struct source_file *file, const char *path, struct 
 	return status;
 }
 
-enum status source_open_file(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error)
+enum status source_open_file(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error)
 {
 	*source = NULL;
 	if (!options->path || options->path[0] == '\0')

@@ -18,12 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_US 2000000      /* between two tries to reach a server */
-#define TICK_US 1000000       /* the helper's round: clock offset, cycle count, ports */
-#define STILL_TICKS_MAX 2     /* rounds without a cycle: the server hangs */
-#define FIRST_TRY_US 3000000  /* how long opening waits for the first try */
+#define RETRY_US 2000000     /* between two tries to reach a server */
+#define TICK_US 1000000	     /* the helper's round: clock offset, cycle count, ports */
+#define STILL_TICKS_MAX 2    /* rounds without a cycle: the server hangs */
+#define FIRST_TRY_US 3000000 /* how long opening waits for the first try */
+#define CONNECT_US 3000000
 #define CLOSE_CLIENT_US 500000
 #define CLOSE_US 800000
+#define AHEAD_MAX_US 20000 /* after xruns JACK's clock runs ahead for a while; no further than this is believed */
 #define BUSY_SPIN_US 100
 #define BUSY_SPINS_MAX 1000
 #define PORT_NAME_MAX 512
@@ -33,8 +35,9 @@
 /* An input as the helper sees it. */
 struct lane {
 	char name[PORT_NAME_MAX]; /* full name of the port we listen to; empty: unused; HAND_PORT: whatever is there */
-	bool here;                /* connected */
-	bool left_alone;          /* somebody disconnected it by hand; so until a port of that name appears anew */
+	bool here;		  /* connected */
+	int64_t connecting_us; /* until then our own connection may not be in the graph yet, which changes between cycles */
+	bool left_alone;       /* somebody disconnected it by hand; so until a port of that name appears anew */
 };
 
 /* One life of a JACK client. May outlive its owner when jack_client_close hangs, so that libjack's threads touch the owner
@@ -49,16 +52,17 @@ struct connection {
 	_Atomic bool live, busy;
 	_Atomic(jack_port_t *) ports[INPUTS_MAX];
 	_Atomic uint32_t presence[INPUTS_MAX]; /* odd: present; each coming or going adds one */
-	_Atomic bool early[INPUTS_MAX];        /* a cycle has announced it by itself */
-	_Atomic int64_t offset_us;             /* CLOCK_MONOTONIC minus JACK's time */
+	_Atomic bool early[INPUTS_MAX];	       /* a cycle has announced it by itself */
+	_Atomic int64_t offset_us;	       /* CLOCK_MONOTONIC minus JACK's time */
 	_Atomic uint32_t cycles;
 	_Atomic uint64_t xruns;
-	_Atomic bool lost; /* the server has gone */
-	struct ring *appeared; /* of jack_port_id_t: from libjack's notifications to the helper */
-	uint32_t presence_seen[INPUTS_MAX]; /* process thread */
-	struct lane lanes[INPUTS_MAX];      /* helper */
-	int closed;                         /* wake.h: the closing thread is through */
-	_Atomic int close_state;            /* 0, then whoever comes second of CLOSED and ABANDONED frees */
+	_Atomic bool lost;		    /* the server has gone */
+	struct ring *appeared;		    /* of jack_port_id_t: from libjack's notifications to the helper */
+	uint32_t presence_seen[INPUTS_MAX]; /* process thread, as the next */
+	int64_t newest_us;		    /* of all events so far: none is earlier than the one before it */
+	struct lane lanes[INPUTS_MAX];	    /* helper */
+	int closed;			    /* wake.h: the closing thread is through */
+	_Atomic int close_state;	    /* 0, then whoever comes second of CLOSED and ABANDONED frees */
 };
 enum { CLOSED = 1, ABANDONED };
 
@@ -123,11 +127,19 @@ static void announce(struct connection *connection, int64_t now_us)
 static void run_cycle(struct connection *connection, jack_nframes_t frames, int64_t arrival_us)
 {
 	struct source *source = &connection->owner->source;
-	jack_nframes_t cycle_frame = jack_last_frame_time(connection->client);
+	jack_nframes_t cycle_frame;
+	jack_time_t cycle_time, next_time;
+	float period;
 	int64_t offset_us = atomic_load(&connection->offset_us);
 	struct cursor cursors[INPUTS_MAX];
 	int open = 0;
 
+	/* Asked once: a cycle that runs late must not have its stamps on two sides of the next one's beginning. */
+	bool timed = jack_get_cycle_times(connection->client, &cycle_frame, &cycle_time, &next_time, &period) == 0 &&
+		     cycle_time > 0 && next_time > cycle_time;
+	int64_t start_us = timed ? (int64_t)cycle_time + offset_us : arrival_us;
+	if (start_us > arrival_us + AHEAD_MAX_US)
+		start_us = arrival_us;
 	announce(connection, arrival_us);
 	int32_t period_us = (int32_t)((uint64_t)frames * 1000000 / connection->rate);
 	atomic_store_explicit(&source->counters.period_us, period_us, memory_order_relaxed);
@@ -153,9 +165,13 @@ static void run_cycle(struct connection *connection, jack_nframes_t frames, int6
 			atomic_store(&connection->early[first->input], true);
 			source_input_present(source, first->input, arrival_us);
 		}
-		jack_time_t time = jack_frames_to_time(connection->client, cycle_frame + first->event.time);
-		source_bytes(source, first->input, first->event.buffer, first->event.size,
-			     time > 0 ? (int64_t)time + offset_us : arrival_us, arrival_us);
+		int64_t event_us = start_us;
+		if (timed)
+			event_us += (int64_t)(first->event.time * (next_time - cycle_time) / frames);
+		if (event_us < connection->newest_us)
+			event_us = connection->newest_us;
+		connection->newest_us = event_us;
+		source_bytes(source, first->input, first->event.buffer, first->event.size, event_us, arrival_us);
 		if (!advance(first))
 			*first = cursors[--open];
 	}
@@ -270,6 +286,7 @@ static void connect_port(struct source_jack *jack, struct connection *connection
 		return;
 	const char *own_name = jack_port_name(atomic_load(&connection->ports[input]));
 	int result = jack_connect(connection->client, name, own_name);
+	connection->lanes[input].connecting_us = clock_now_us() + CONNECT_US;
 	set_present(connection, input, result == 0 || jack_port_connected_to(atomic_load(&connection->ports[input]), name));
 }
 
@@ -300,6 +317,7 @@ static void scan_ports(struct source_jack *jack, struct connection *connection)
 	static const char *const none[] = {NULL};
 	const char **found = jack_get_ports(connection->client, NULL, JACK_DEFAULT_MIDI_TYPE, JackPortIsOutput);
 	const char *const *names = found ? found : none;
+	int64_t now_us = clock_now_us();
 
 	for (int i = 0; i < INPUTS_MAX; i++) {
 		struct lane *lane = &connection->lanes[i];
@@ -307,6 +325,10 @@ static void scan_ports(struct source_jack *jack, struct connection *connection)
 			continue;
 		bool exists = has_name(names, lane->name);
 		bool connected = exists && jack_port_connected_to(atomic_load(&connection->ports[i]), lane->name);
+		if (connected)
+			lane->connecting_us = 0;
+		if (exists && lane->here && now_us < lane->connecting_us)
+			continue;
 		lane->left_alone = exists && !connected && (lane->here || lane->left_alone);
 		set_present(connection, i, connected);
 	}
@@ -514,8 +536,8 @@ static void close_jack(struct source *source)
 	pthread_detach(jack->helper);
 }
 
-enum status source_open_jack(const struct source_options *options, const struct source_output *output, struct source **source,
-			     struct error *error)
+enum status source_open_jack(const struct source_options *options, const struct source_output *output,
+			     struct source **source, struct error *error)
 {
 	*source = NULL;
 	struct source_jack *jack = calloc(1, sizeof *jack);
@@ -544,9 +566,9 @@ enum status source_open_jack(const struct source_options *options, const struct 
 	wait_for(jack->opened, FIRST_TRY_US);
 	if (options->server_required && !atomic_load(&jack->first_try_worked)) {
 		close_jack(&jack->source);
-		return status_fail(error, STATUS_NOT_FOUND,
-				   "no JACK server \"%s\" answers: start jackd, or PipeWire and run this program with pw-jack",
-				   server);
+		return status_fail(
+		    error, STATUS_NOT_FOUND,
+		    "no JACK server \"%s\" answers: start jackd, or PipeWire and run this program with pw-jack", server);
 	}
 	*source = &jack->source;
 	return STATUS_OK;

@@ -1,9 +1,8 @@
 /* A JACK client that plays messages on exact frames and says when it did, in JACK's own time.
- *   jack_player [-j SERVER] [-n CLIENT] [-o PORT] [-p] [-a] [-s]      (-p: a hardware port; -a: do not wait for a connection;
- *                                                                      -s: stay until SIGTERM)
- * Standard input: one message a line, "FRAME HEX...", frames counted from the first cycle, not falling. Standard output, when
- * all are played: one line each, "played MICROSECONDS HEX...", then "offset MICROSECONDS", what CLOCK_MONOTONIC is ahead of
- * JACK's time, then "done". */
+ *   jack_player [-j SERVER] [-n CLIENT] [-o PORT] [-p] [-a] [-s]      (-p: a hardware port; -a: do not wait for a
+ * connection; -s: stay until SIGTERM) Standard input: one message a line, "FRAME HEX...", frames counted from the first
+ * cycle, not falling. Standard output, when all are played: one line each, "played MICROSECONDS HEX...", then "offset
+ * MICROSECONDS", what CLOCK_MONOTONIC is ahead of JACK's time, then "done". */
 #define _GNU_SOURCE
 #include "base/clock.h"
 
@@ -76,7 +75,8 @@ static bool read_messages(void)
 		struct message *message = &messages[count];
 		char *rest;
 		message->frame = (uint32_t)strtoul(line, &rest, 10);
-		for (char *word = strtok(rest, " \n"); word && message->length < sizeof message->bytes; word = strtok(NULL, " \n"))
+		for (char *word = strtok(rest, " \n"); word && message->length < sizeof message->bytes;
+		     word = strtok(NULL, " \n"))
 			message->bytes[message->length++] = (unsigned char)strtoul(word, NULL, 16);
 		if (message->length > 0 && ++count == MESSAGES_MAX)
 			return false;

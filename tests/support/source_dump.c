@@ -1,6 +1,7 @@
 /* Opens a source as the daemon does and prints every event that it pushes, one a line, until the source ends or SIGTERM
  * or SIGINT comes. Both rings must say the same; otherwise it exits with 3.
- *   source_dump [-s jack|alsa|auto|file:PATH] [-j SERVER] [-c PATTERN]... [-i PATTERN]... [-n CHANNEL] [-k LO-HI] [-x SPEED] [-l]
+ *   source_dump [-s jack|alsa|auto|file:PATH] [-j SERVER] [-c PATTERN]... [-i PATTERN]... [-n CHANNEL] [-k LO-HI] [-x SPEED]
+ * [-l]
  *               [-r RING] */
 #define _GNU_SOURCE
 #include "base/clock.h"
@@ -64,8 +65,8 @@ static bool is_same(const struct event *a, const struct event *b)
 static bool drain(const struct source *source, const struct source_output *output)
 {
 	struct event event, other;
-	while (ring_pop(output->osc, &event)) {
-		if (!ring_pop(output->engine, &other) || !is_same(&event, &other)) {
+	while (ring_pop(output->engine, &event)) { /* osc has been given it before */
+		if (!ring_pop(output->osc, &other) || !is_same(&event, &other)) {
 			printf("rings differ\n");
 			return false;
 		}
@@ -121,7 +122,8 @@ int main(int argc, char **argv)
 		}
 	}
 	wake = wake_open();
-	struct source_output output = {ring_new(sizeof(struct event), ring), ring_new(sizeof(struct event), ring), wake, wake};
+	struct source_output output = {ring_new(sizeof(struct event), ring), ring_new(sizeof(struct event), ring), wake,
+				       wake};
 	struct source *source;
 	struct error error;
 	if (wake < 0 || !output.engine || !output.osc)
@@ -155,9 +157,10 @@ int main(int argc, char **argv)
 	source_close(source);
 	close_us = clock_now_us() - close_us;
 	struct event event, other;
-	while (good && ring_pop(output.osc, &event))
-		if (ring_pop(output.engine, &other))
-			printf("%s %" PRId32 "\n", event.kind == EVENT_NOTE_OFF ? "close-off" : "close-event", event.note_id);
+	while (good && ring_pop(output.engine, &event))
+		if (ring_pop(output.osc, &other))
+			printf("%s %" PRId32 "\n", event.kind == EVENT_NOTE_OFF ? "close-off" : "close-event",
+			       event.note_id);
 	printf("closed %s\n", close_us < 1000000 ? "in time" : "late");
 	ring_free(output.engine);
 	ring_free(output.osc);

@@ -52,14 +52,14 @@ static void read_events(size_t limit)
 {
 	struct event other;
 	while (bed.count < limit) {
-		while (bed.count < limit && ring_pop(bed.output.osc, &bed.events[bed.count])) {
-			assert_true(ring_pop(bed.output.engine, &other));
+		while (bed.count < limit && ring_pop(bed.output.engine, &bed.events[bed.count])) {
+			assert_true(ring_pop(bed.output.osc, &other)); /* which has been given it before */
 			assert_int_equal(other.note_id, bed.events[bed.count].note_id);
 			if (bed.events[bed.count++].kind == EVENT_END)
 				return;
 		}
 		if (bed.count < limit)
-			assert_true(wake_wait(bed.output.osc_wake, 30000000));
+			assert_true(wake_wait(bed.output.engine_wake, 30000000));
 	}
 }
 
