@@ -2,8 +2,8 @@
  * with relative positions on keys and queries (docs/MODEL.md, encoder). Does not know events, labels or time. */
 #include "model/encoder.h"
 
-#include "model/bf16.h"
 #include "model/kernels.h"
+#include "model/linear.h"
 #include "model/matrix.h"
 #include "model/network.h"
 
@@ -27,7 +27,7 @@ struct encoder {
 	float *memory; /* all of the above and below, one allocation */
 	size_t bytes;
 	float *x, *y, *qkv, *inner; /* [block][d], [block][d], [block][3 d], [block][f] */
-	float *pairs;		    /* [block][max(d, f)]: a left operand in bf16 */
+	float *operand;		    /* linear_scratch: a left operand as the backend wants it */
 	float *scores;		    /* [block][window + block] */
 	float *query_relative;	    /* [block][J]: q_l . E of each distance */
 };
@@ -48,14 +48,14 @@ static size_t lay_out(struct encoder *encoder, float *memory)
 	size_t f = (size_t)shape->inner;
 	float **slots[7] = {&encoder->x,     &encoder->y,      &encoder->qkv,
 			    &encoder->inner, &encoder->scores, &encoder->query_relative,
-			    &encoder->pairs};
+			    &encoder->operand};
 	size_t sizes[7] = {block * d,
 			   block * d,
 			   block * 3 * d,
 			   block * f,
 			   block * ((size_t)encoder->window + block),
 			   block * J,
-			   block * (d > f ? d : f)};
+			   linear_scratch(encoder->block, shape->inner > shape->width ? shape->inner : shape->width)};
 	for (int i = 0; i < 7; i++)
 		used += (sizes[i] + 15) / 16 * 16;
 	used += (size_t)shape->layers *
@@ -130,19 +130,6 @@ int64_t encoder_first(const struct encoder *encoder, int64_t changed, int64_t ne
 	return first > 0 ? first : 0;
 }
 
-/* y[rows][out] = x[rows][in] W^T, by whatever computes this model's linear layers. */
-static void multiply(struct encoder *encoder, int rows, int out, int in, const float *x, size_t weight,
-		     const uint32_t *packed, float *y)
-{
-	if (!packed) {
-		matrix_nt(rows, out, in, x, in, encoder->model->values + weight, in, 0, y, out);
-		return;
-	}
-	uint32_t *pairs = (uint32_t *)(void *)encoder->pairs;
-	bf16_rows(rows, in, x, in, pairs);
-	bf16_product(rows, out, in, pairs, (size_t)(in + 1) / 2, 1, packed, false, y, out);
-}
-
 /* Makes room for rows up to `end`: forgets what no row from `first` on can look back to, nor the next run's, which may begin
  * `freeze` rows earlier when a late release changes a token. */
 static void make_room(struct encoder *encoder, int64_t first, int64_t end)
@@ -205,7 +192,7 @@ static void attend(struct encoder *encoder, int layer, int64_t first, int count)
 	/* a window below the span uses the inner part of the table of distances */
 	const float *distance = model->distance + (size_t)layer * (size_t)(model->distances * e) +
 				(size_t)(model->shape.span - encoder->window) * (size_t)e;
-	multiply(encoder, count, 3 * d, d, encoder->x, offsets->qkv.weight, model->packed[layer].qkv, encoder->qkv);
+	linear_run(&model->linear[layer].qkv, count, encoder->x, encoder->operand, encoder->qkv);
 	kernel_add_bias(count, 3 * d, model->values + offsets->qkv.bias, encoder->qkv);
 	for (int i = 0; i < count; i++) {
 		size_t to = (size_t)(first - encoder->base + i) * (size_t)d;
@@ -229,17 +216,17 @@ static void transform(struct encoder *encoder, int layer, int count)
 {
 	const struct model *model = encoder->model;
 	const struct layer_offsets *o = &model->parameters->layer[layer];
-	const struct layer_packed *packed = &model->packed[layer];
+	const struct layer_linear *linear = &model->linear[layer];
 	const float *w = model->values;
 	int d = model->shape.width, f = model->shape.inner;
 	float *projected = encoder->qkv; /* free by now */
-	multiply(encoder, count, d, d, encoder->y, o->attention_output.weight, packed->attention_output, projected);
+	linear_run(&linear->attention_output, count, encoder->y, encoder->operand, projected);
 	kernel_add_bias(count, d, w + o->attention_output.bias, projected);
 	kernel_layer_norm(count, d, projected, encoder->x, w + o->attention_norm.gain, w + o->attention_norm.bias,
 			  encoder->y, NULL, NULL);
-	multiply(encoder, count, f, d, encoder->y, o->intermediate.weight, packed->intermediate, encoder->inner);
+	linear_run(&linear->intermediate, count, encoder->y, encoder->operand, encoder->inner);
 	kernel_gelu(count, f, w + o->intermediate.bias, encoder->inner, encoder->inner, 0);
-	multiply(encoder, count, d, f, encoder->inner, o->output.weight, packed->output, projected);
+	linear_run(&linear->output, count, encoder->inner, encoder->operand, projected);
 	kernel_add_bias(count, d, w + o->output.bias, projected);
 	kernel_layer_norm(count, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x,
 			  NULL, NULL);

@@ -3,7 +3,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "model/network.h"
 
-#include "model/bf16.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
 
@@ -44,6 +43,36 @@ static void reverse_distances(struct model *model)
 	}
 }
 
+static void free_linear(struct model *model)
+{
+	for (int i = 0; i < LAYERS_MAX; i++) {
+		struct layer_linear *linear = &model->linear[i];
+		linear_free(&linear->qkv);
+		linear_free(&linear->attention_output);
+		linear_free(&linear->intermediate);
+		linear_free(&linear->output);
+	}
+}
+
+/* Packs every linear layer of the encoder for this backend. */
+static enum status use(struct model *model, const struct backend *backend, struct error *error)
+{
+	int d = model->shape.width, f = model->shape.inner;
+	free_linear(model);
+	model->backend = backend;
+	for (int i = 0; i < model->shape.layers; i++) {
+		const struct layer_offsets *o = &model->parameters->layer[i];
+		const float *w = model->values;
+		struct layer_linear *linear = &model->linear[i];
+		if (!linear_new(&linear->qkv, backend, 3 * d, d, w + o->qkv.weight) ||
+		    !linear_new(&linear->attention_output, backend, d, d, w + o->attention_output.weight) ||
+		    !linear_new(&linear->intermediate, backend, f, d, w + o->intermediate.weight) ||
+		    !linear_new(&linear->output, backend, d, f, w + o->output.weight))
+			return status_fail(error, STATUS_NO_MEMORY, "%s: no memory to pack the weights", model->path);
+	}
+	return STATUS_OK;
+}
+
 enum status model_load(const char *path, struct model **result, struct error *error)
 {
 	*result = NULL;
@@ -76,6 +105,9 @@ enum status model_load(const char *path, struct model **result, struct error *er
 		goto fail;
 	fold_embedding(model);
 	reverse_distances(model);
+	status = use(model, backend_reference(), error);
+	if (status != STATUS_OK)
+		goto fail;
 	*result = model;
 	return STATUS_OK;
 fail:
@@ -83,24 +115,11 @@ fail:
 	return status;
 }
 
-static void free_packed(struct model *model)
-{
-	for (int i = 0; i < LAYERS_MAX; i++) {
-		struct layer_packed *packed = &model->packed[i];
-		free(packed->qkv);
-		free(packed->attention_output);
-		free(packed->intermediate);
-		free(packed->output);
-		memset(packed, 0, sizeof *packed);
-	}
-	model->bf16 = false;
-}
-
 void model_free(struct model *model)
 {
 	if (!model)
 		return;
-	free_packed(model);
+	free_linear(model);
 	safetensors_close(model->file);
 	parameters_free(model->parameters);
 	free(model->values);
@@ -136,55 +155,23 @@ void model_use_threads(int threads)
 	matrix_use_threads(threads);
 }
 
-static uint32_t *pack(const struct model *model, size_t weight, int out, int in)
-{
-	uint32_t *panels = aligned_alloc(64, (bf16_panel_pairs(in, out) * sizeof *panels + 63) / 64 * 64);
-	if (panels)
-		bf16_pack_transposed(in, out, model->values + weight, in, panels);
-	return panels;
-}
-
-static enum status use_bf16(struct model *model, struct error *error)
-{
-	int d = model->shape.width, f = model->shape.inner;
-	for (int i = 0; i < model->shape.layers; i++) {
-		const struct layer_offsets *o = &model->parameters->layer[i];
-		struct layer_packed *packed = &model->packed[i];
-		packed->qkv = pack(model, o->qkv.weight, 3 * d, d);
-		packed->attention_output = pack(model, o->attention_output.weight, d, d);
-		packed->intermediate = pack(model, o->intermediate.weight, f, d);
-		packed->output = pack(model, o->output.weight, d, f);
-		if (!packed->qkv || !packed->attention_output || !packed->intermediate || !packed->output) {
-			free_packed(model);
-			return status_fail(error, STATUS_NO_MEMORY, "%s: no memory to pack the weights", model->path);
-		}
-	}
-	model->bf16 = true;
-	return STATUS_OK;
-}
-
 enum status model_use_backend(struct model *model, const char *name, struct error *error)
 {
-	bool automatic = strcmp(name, "auto") == 0;
-	free_packed(model);
-	if (strcmp(name, "openblas") == 0 || (automatic && !bf16_available()))
-		return STATUS_OK;
-	if (!automatic && strcmp(name, "bf16") != 0)
-		return status_fail(error, STATUS_USAGE, "backend %s: openblas, bf16 or auto", name);
-	if (!bf16_available())
-		return status_fail(error, STATUS_UNSUPPORTED,
-				   "backend bf16: this CPU has no AVX-512 BF16; openblas runs everywhere");
-	return use_bf16(model, error);
+	const struct backend *backend;
+	enum status status = backend_find(name, &backend, error);
+	if (status == STATUS_OK && backend != model->backend)
+		status = use(model, backend, error);
+	return status;
 }
 
 const char *model_backend(const struct model *model)
 {
-	return model && model->bf16 ? "our AVX-512 BF16 kernels" : matrix_backend();
+	return (model ? model->backend : backend_reference())->describe();
 }
 
 const char *model_precision(const struct model *model)
 {
-	return model->bf16 ? "bf16" : "fp32";
+	return model->backend->precision;
 }
 
 void model_embed(const struct model *model, const struct token *tokens, int count, float *x)

@@ -22,14 +22,13 @@ const char *model_metadata(const struct model *model, const char *key);
 /* Set-up thread: threads that one matrix product may use. The daemon asks for one. */
 void model_use_threads(int threads);
 
-/* Set-up thread, before anybody else uses the model. What computes its linear layers: "openblas" (fp32, the reference and
- * what model_load chooses), "bf16" (our AVX-512 BF16 kernels, fp32 accumulation; STATUS_UNSUPPORTED where the CPU lacks
- * them), or "auto" (bf16 where it runs). Attention and heads are fp32 either way. */
+/* Set-up thread, before anybody else uses the model. What computes its linear layers: a name that backend_find takes
+ * (model/backend.h); model_load chooses the reference. Attention and heads are fp32 whatever computes. */
 enum status model_use_backend(struct model *model, const char *name, struct error *error);
-/* Name of the library and code path that computes, for --version, the log and bench. Lives as long as the program.
- * NULL: that of a model fresh from model_load. */
+/* Library and code path that computes, for --version, the log and bench. Lives as long as the program. NULL: that of a
+ * model fresh from model_load. */
 const char *model_backend(const struct model *model);
-const char *model_precision(const struct model *model); /* "fp32" or "bf16": of the linear layers */
+const char *model_precision(const struct model *model); /* "fp32", "bf16" or "int8": of the linear layers */
 
 /* Inference thread; no allocation. Logits of a note head: hidden is [count][d], logits [count][C]. */
 void model_note_logits(const struct model *model, int head, const float *hidden, int count, float *logits);

@@ -2,15 +2,13 @@
 #ifndef MIDIBERTD_MODEL_NETWORK_H
 #define MIDIBERTD_MODEL_NETWORK_H
 
+#include "model/linear.h"
 #include "model/model.h"
 #include "model/parameters.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-/* Weights of one layer packed for bf16 products (model/bf16.h); all NULL where fp32 computes. */
-struct layer_packed {
-	uint32_t *qkv, *attention_output, *intermediate, *output;
+/* The linear layers of one encoder layer, by whatever backend was chosen. */
+struct layer_linear {
+	struct linear qkv, attention_output, intermediate, output;
 };
 
 struct model {
@@ -23,8 +21,8 @@ struct model {
 	float *distance;	    /* per layer [J][e], J = W + n: row j is E of distance l - r = W - 1 - j */
 	int distances;		    /* J */
 	int folded_row[ATTRIBUTES]; /* first row of each attribute in folded */
-	struct layer_packed packed[LAYERS_MAX];
-	bool bf16;
+	struct layer_linear linear[LAYERS_MAX];
+	const struct backend *backend;
 	char *path;
 };
 
