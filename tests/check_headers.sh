@@ -1,6 +1,9 @@
 #!/bin/sh
-# Every header named on the command line compiles alone, without a warning.
+# Every header named on the command line, or all of them, compiles alone, without a warning.
+cd "$(dirname "$0")/.." || exit 1
 failed=0
+# shellcheck disable=SC2046
+[ $# -gt 0 ] || set -- $(find base stream model engine osc daemon train rehearsal tools -name '*.h')
 [ $# -gt 0 ] || {
 	echo "no header to check" >&2
 	exit 1
