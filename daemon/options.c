@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "daemon/options.h"
 
+#include "engine/engine.h"
 #include "osc/server.h"
 
 #include <ctype.h>
@@ -178,13 +179,13 @@ SETTER(gather)
 SETTER(decide)
 {
 	(void)layer;
-	return parse_ms("decide", value, 60000, &options->decide_us, error);
+	return parse_ms("decide", value, ENGINE_WAIT_MAX_MS, &options->decide_us, error);
 }
 
 SETTER(final_after)
 {
 	(void)layer;
-	return parse_ms("final-after", value, 600000, &options->final_after_us, error);
+	return parse_ms("final-after", value, ENGINE_WAIT_MAX_MS, &options->final_after_us, error);
 }
 
 SETTER(tempo)

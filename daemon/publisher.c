@@ -27,11 +27,15 @@ static void follow_tempo(struct publisher *publisher, const struct event *event,
 static void tell_input(struct publisher *publisher, const struct event *event)
 {
 	char name[128] = "";
+	if (event->kind == EVENT_INPUT_GONE) { /* the source may be closed by now: it keeps the name that was told */
+		osc_server_send_input(publisher->server, event->input, false, NULL);
+		return;
+	}
 	pthread_mutex_lock(&publisher->shared->source_mutex);
 	if (publisher->shared->source)
 		source_input_name(publisher->shared->source, event->input, name, sizeof name);
 	pthread_mutex_unlock(&publisher->shared->source_mutex);
-	osc_server_send_input(publisher->server, event->input, event->kind == EVENT_INPUT_PRESENT, name);
+	osc_server_send_input(publisher->server, event->input, true, name);
 }
 
 /* Notes that begin while paused are not told, and neither are their ends. */

@@ -21,6 +21,7 @@
 #define ENGINE_DECIDE_MS 80
 #define ENGINE_FINAL_AFTER_MS 2000
 #define ENGINE_STYLE_EVERY_MS 1000
+#define ENGINE_WAIT_MAX_MS 3600000 /* the longest --decide and --final-after that a program takes */
 
 struct engine_options {
 	int window;		/* notes that a label looks back on; 0: the model's span */

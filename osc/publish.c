@@ -131,7 +131,8 @@ int64_t osc_server_send_input(struct osc_server *server, int input, bool present
 	if (input < 0 || input >= INPUTS_MAX)
 		return 0;
 	server->input_present[input] = present;
-	snprintf(server->input_name[input], TEXT_MAX, "%s", name);
+	if (name)
+		snprintf(server->input_name[input], TEXT_MAX, "%s", name);
 	return send_input_to(server, NULL, input);
 }
 

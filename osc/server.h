@@ -93,7 +93,7 @@ const char *osc_server_session(const struct osc_server *server);
 
 /* /note, /note/off, /pedal. Other kinds of event send nothing: see osc_server_send_input. Pedals are continuous. */
 int64_t osc_server_send_event(struct osc_server *server, const struct event *event, int64_t now_us);
-/* /input, from EVENT_INPUT_PRESENT and EVENT_INPUT_GONE; remembered for new subscribers. */
+/* /input, from EVENT_INPUT_PRESENT and EVENT_INPUT_GONE; remembered for new subscribers. name NULL: the one it had. */
 int64_t osc_server_send_input(struct osc_server *server, int input, bool present, const char *name);
 /* /melody, /melody/on, /melody/off, /velocity, /velocity/hidden; /style and /emotion with /name and /probs (continuous);
  * PREDICT_RESET is /panic. */

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "tools/tools.h"
 
+#include "engine/engine.h"
 #include "model/locate.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
@@ -498,7 +499,7 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'd':
 		case 'F':
 			timed = true;
-			if (!argument_integer(optarg, 0, 3600000,
+			if (!argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS,
 					      option == 'd' ? &request->decide_ms : &request->final_after_ms))
 				return tool_usage(name, "%s is no value that %s takes", optarg,
 						  option == 'd' ? "--decide" : "--final-after");

@@ -407,8 +407,8 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'w': request->model = optarg; break;
 		case 'b': request->backend = optarg; break;
 		case 'n': good = argument_integer(optarg, 1, 1000000, &request->window); break;
-		case 'd': good = argument_integer(optarg, 0, 3600000, &request->decide_ms); break;
-		case 'f': good = argument_integer(optarg, 0, 3600000, &request->final_after_ms); break;
+		case 'd': good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->decide_ms); break;
+		case 'f': good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->final_after_ms); break;
 		case 'g':
 			request->grid = optarg;
 			good = strcmp(optarg, "file") == 0 || strcmp(optarg, "fixed") == 0;

@@ -130,6 +130,8 @@ static void test_refusals(void **state)
 	    {"--gather -1", "-1"},
 	    {"--gather nan", "nan"},
 	    {"--decide inf", "inf"},
+	    {"--decide 3600001", "3600001"},
+	    {"--final-after 3600001", "3600001"},
 	    {"--tempo 15", "15"},
 	    {"--grid tracker", "tracker"}, /* not built yet: refused, not accepted in silence */
 	    {"--grid clock", "clock"},
