@@ -12,7 +12,7 @@ static const char *const array_name[ARRAYS] = {"values", "first_moment", "second
 enum status checkpoint_write(const char *path, const struct parameters *parameters, const struct checkpoint *checkpoint,
 			     struct error *error)
 {
-	struct safetensors_tensor tensors[ARRAYS];
+	struct safetensors_tensor tensors[ARRAYS + CHECKPOINT_MORE_MAX];
 	const float *arrays[ARRAYS] = {checkpoint->values, checkpoint->first, checkpoint->second};
 	char step[24];
 	snprintf(step, sizeof step, "%" PRIu64, checkpoint->step);
@@ -20,7 +20,22 @@ enum status checkpoint_write(const char *path, const struct parameters *paramete
 	for (int i = 0; i < ARRAYS; i++)
 		tensors[i] = (struct safetensors_tensor){
 		    .name = array_name[i], .dimensions = 1, .shape = {(int64_t)parameters->elements}, .data = arrays[i]};
-	return safetensors_write(path, TENSOR_F32, tensors, ARRAYS, texts, 2, error);
+	for (int i = 0; i < checkpoint->more_count; i++)
+		tensors[ARRAYS + i] = (struct safetensors_tensor){.name = checkpoint->more[i].name,
+								  .dimensions = 1,
+								  .shape = {(int64_t)checkpoint->more[i].elements},
+								  .data = checkpoint->more[i].data};
+	return safetensors_write(path, TENSOR_F32, tensors, ARRAYS + (size_t)checkpoint->more_count, texts, 2, error);
+}
+
+static enum status read_array(const struct safetensors *file, const char *path, const char *name, size_t elements,
+			      float *data, struct error *error)
+{
+	int64_t index = safetensors_find(file, name);
+	if (index < 0 || safetensors_info(file, (size_t)index)->elements != elements)
+		return status_fail(error, STATUS_BAD_DATA, "%s: %s does not fit this run", path, name);
+	safetensors_get(file, (size_t)index, data);
+	return STATUS_OK;
 }
 
 enum status checkpoint_read(const char *path, const struct parameters *parameters, struct checkpoint *checkpoint,
@@ -40,14 +55,11 @@ enum status checkpoint_read(const char *path, const struct parameters *parameter
 		    status_fail(error, STATUS_BAD_DATA, "%s: made with other options; resume with these: %s", path, options);
 	} else {
 		checkpoint->step = strtoull(step, NULL, 10);
-		for (int i = 0; i < ARRAYS && status == STATUS_OK; i++) {
-			int64_t index = safetensors_find(file, array_name[i]);
-			if (index < 0 || safetensors_info(file, (size_t)index)->elements != parameters->elements)
-				status = status_fail(error, STATUS_BAD_DATA, "%s: %s does not fit this network", path,
-						     array_name[i]);
-			else
-				safetensors_get(file, (size_t)index, arrays[i]);
-		}
+		for (int i = 0; i < ARRAYS && status == STATUS_OK; i++)
+			status = read_array(file, path, array_name[i], parameters->elements, arrays[i], error);
+		for (int i = 0; i < checkpoint->more_count && status == STATUS_OK; i++)
+			status = read_array(file, path, checkpoint->more[i].name, checkpoint->more[i].elements,
+					    checkpoint->more[i].data, error);
 	}
 	safetensors_close(file);
 	return status;

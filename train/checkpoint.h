@@ -1,13 +1,25 @@
-/* The state of a training run in a file: values, both moments, step, and the options it belongs to. */
+/* The state of a training run in a file: values, both moments, step, what the lesson keeps, and
+ * the options it belongs to. */
 #ifndef MIDIBERTD_TRAIN_CHECKPOINT_H
 #define MIDIBERTD_TRAIN_CHECKPOINT_H
 
 #include "model/parameters.h"
 
+#define CHECKPOINT_MORE_MAX 4
+
+/* What a lesson keeps beside the weights. */
+struct checkpoint_array {
+	const char *name;
+	float *data;
+	size_t elements;
+};
+
 struct checkpoint {
 	uint64_t step;			/* steps finished */
 	const char *fingerprint;	/* text of every option that the result depends on */
 	float *values, *first, *second; /* [parameters->elements] */
+	const struct checkpoint_array *more;
+	int more_count; /* at most CHECKPOINT_MORE_MAX */
 };
 
 /* Written beside and renamed, so that a crash leaves the previous one. */

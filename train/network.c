@@ -331,20 +331,41 @@ static void layer_backward(const struct network *network, struct workspace *ws, 
 	product_input_gradient(&w->qkv, &ws->scratch, T, wide, true, dx);
 }
 
-void network_pass(const struct network *network, struct workspace *ws, const struct sequence *sequence, float *gradient,
-		  struct score *score)
+void network_forward(const struct network *network, struct workspace *ws, const struct sequence *sequence, bool train)
 {
-	int layers = network->shape->layers;
-	bool train = gradient != NULL;
 	embed(network, ws, sequence, train ? network->options.dropout : 0);
-	for (int i = 0; i < layers; i++)
+	for (int i = 0; i < network->shape->layers; i++)
 		layer_forward(network, ws, sequence, i, i ? ws->layer[i - 1].out : ws->embedded, train);
 	if (train)
 		memset(ws->dx, 0, (size_t)(sequence->length * network->shape->width) * sizeof(float));
-	heads_pass(network, ws, sequence, ws->layer[layers - 1].out, gradient, ws->dx, score);
-	if (!train)
-		return;
-	for (int i = layers - 1; i >= 0; i--)
+}
+
+float *workspace_gradient(struct workspace *workspace)
+{
+	return workspace->dx;
+}
+
+void network_backward(const struct network *network, struct workspace *ws, const struct sequence *sequence, float *gradient)
+{
+	for (int i = network->shape->layers - 1; i >= 0; i--)
 		layer_backward(network, ws, sequence, i, i ? ws->layer[i - 1].out : ws->embedded, ws->dx, gradient);
 	embed_backward(network, ws, sequence, ws->dx, gradient);
+}
+
+void network_pass(const struct network *network, struct workspace *ws, const struct sequence *sequence, float *gradient,
+		  struct score *score)
+{
+	network_forward(network, ws, sequence, gradient != NULL);
+	heads_pass(network, ws, sequence, ws->layer[network->shape->layers - 1].out, gradient, ws->dx, score);
+	if (gradient)
+		network_backward(network, ws, sequence, gradient);
+}
+
+void score_add(struct score *sum, const struct score *score)
+{
+	for (int i = 0; i < SCORES_MAX; i++) {
+		sum->loss[i] += score->loss[i];
+		sum->asked[i] += score->asked[i];
+		sum->right[i] += score->right[i];
+	}
 }

@@ -41,11 +41,14 @@ struct sequence {
 	uint32_t key;			     /* of this sequence's dropout */
 };
 
-/* Sums over labelled notes or sequences. */
+/* Sums over labelled notes or sequences, by head; in pre-training by attribute, then the masker. */
+#define SCORES_MAX (ATTRIBUTES + 1)
+_Static_assert(SCORES_MAX >= HEADS_MAX, "a score a head");
 struct score {
-	double loss[HEADS_MAX]; /* cross-entropy, nats, unweighted */
-	uint64_t asked[HEADS_MAX], right[HEADS_MAX];
+	double loss[SCORES_MAX]; /* cross-entropy, nats, unweighted */
+	uint64_t asked[SCORES_MAX], right[SCORES_MAX];
 };
+void score_add(struct score *sum, const struct score *score);
 
 /* Floats of a gradient: one per parameter, then the folded embedding's. Zero it before a batch. */
 size_t network_gradient_size(const struct network *network);
@@ -64,5 +67,14 @@ void network_pass(const struct network *network, struct workspace *workspace, co
 
 /* Last hidden states of the latest pass, [T][d]. */
 const float *workspace_hidden(const struct workspace *workspace);
+
+/* The same in two halves, for heads that are not the shape's: the encoder forward (with dropout if train), then, of that
+ * forward and once the gradient of its hidden states is in workspace_gradient [T][d] (zero after a forward with train), the
+ * encoder backward. The sequence must be the same, and not have changed in between. */
+void network_forward(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
+		     bool train);
+float *workspace_gradient(struct workspace *workspace);
+void network_backward(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
+		      float *gradient);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "model/kernels.h"
-#include "train/checkpoint.h"
+#include "train/labelled.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -25,19 +25,16 @@ struct shard {
 
 struct worker {
 	struct trainer *trainer;
-	struct workspace *workspace;
-	struct sample sample;
 	int index;
+	struct score score; /* of its share of a validation */
 };
 
 struct trainer {
-	const struct model_shape *shape;
 	const struct parameters *parameters;
 	float *values, *first, *second;
 	struct trainer_options options;
-	struct network *network;
-	struct sampler *sampler, *valid_sampler;
-	const struct dataset *valid;
+	struct network *network, *own_network; /* own_network: freed with the trainer */
+	struct lesson lesson;
 	struct shard *shard;
 	struct worker *worker;
 	void (*task)(struct trainer *, struct worker *, int); /* what run() shares out */
@@ -49,53 +46,45 @@ struct trainer {
 	struct validation validation;
 };
 
-/* Everything the result depends on, so that a checkpoint is not continued under other rules by mistake. */
-static void write_fingerprint(struct trainer *t, const struct corpus *corpora, int count)
+/* Everything the result of a labelled run depends on. */
+static void write_fingerprint(const struct model_shape *shape, const struct trainer_options *options,
+			      const struct corpus *corpora, int count, char *text)
 {
-	const struct sampler_options *s = &t->options.sampler;
-	const struct optimiser_options *o = &t->options.optimiser;
+	const struct sampler_options *s = &options->sampler;
+	const struct optimiser_options *o = &options->optimiser;
+	bool bf16 = options->network.precision == PRECISION_BF16 && product_has_bf16();
 	int used =
-	    snprintf(t->fingerprint, sizeof t->fingerprint,
+	    snprintf(text, FINGERPRINT_MAX,
 		     "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
 		     "warmup=%llu rate=%g "
 		     "decay=%g clip=%g dropout=%g precision=%s",
-		     (unsigned long long)s->seed, s->rows, s->batch, t->options.shards, (double)s->mask, (double)s->live,
+		     (unsigned long long)s->seed, s->rows, s->batch, options->shards, (double)s->mask, (double)s->live,
 		     (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
-		     (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)t->options.network.dropout,
-		     t->options.network.precision == PRECISION_BF16 ? "bf16" : "fp32");
-	for (int h = 0; h < t->shape->heads && used < FINGERPRINT_MAX; h++)
-		used += snprintf(t->fingerprint + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g",
-				 t->shape->head[h].name, (double)s->mix[h], (double)s->weight[h]);
+		     (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
+		     bf16 ? "bf16" : "fp32");
+	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)
+		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", shape->head[h].name,
+				 (double)s->mix[h], (double)s->weight[h]);
 	for (int i = 0; i < count && used < FINGERPRINT_MAX; i++)
-		used += snprintf(t->fingerprint + used, (size_t)(FINGERPRINT_MAX - used), " %s", corpora[i].path);
+		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s", corpora[i].path);
 }
 
-enum status trainer_new(const struct model_shape *shape, const struct parameters *parameters, float *values,
-			const struct dataset *train, const struct corpus *train_corpora, int train_count,
-			const struct dataset *valid, const struct corpus *valid_corpora, int valid_count,
-			const struct trainer_options *options, struct trainer **result, struct error *error)
+enum status trainer_new_lesson(struct network *network, const struct parameters *parameters, float *values,
+			       const struct lesson *lesson, const char *fingerprint, const struct trainer_options *options,
+			       struct trainer **result, struct error *error)
 {
 	*result = NULL;
 	struct trainer *t = calloc(1, sizeof *t);
-	if (!t)
+	if (!t) {
+		lesson->free(lesson->context);
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for training");
-	t->shape = shape;
+	}
+	t->network = network;
 	t->parameters = parameters;
 	t->values = values;
+	t->lesson = *lesson;
 	t->options = *options;
-	t->valid = valid;
-	if (!product_has_bf16())
-		t->options.network.precision = PRECISION_FP32;
-	write_fingerprint(t, train_corpora, train_count);
-	enum status status = network_new(shape, parameters, values, &t->options.network, &t->network, error);
-	if (status == STATUS_OK)
-		status = sampler_new(shape, train, train_corpora, train_count, &options->sampler, &t->sampler, error);
-	struct sampler_options plain = options->sampler;
-	memset(plain.mix, 0, sizeof plain.mix); /* validation may lack a head */
-	if (status == STATUS_OK)
-		status = sampler_new(shape, valid, valid_corpora, valid_count, &plain, &t->valid_sampler, error);
-	if (status != STATUS_OK)
-		goto fail;
+	snprintf(t->fingerprint, sizeof t->fingerprint, "%s", fingerprint);
 	t->first = calloc(parameters->elements, sizeof *t->first);
 	t->second = calloc(parameters->elements, sizeof *t->second);
 	t->worker = calloc((size_t)options->threads, sizeof *t->worker);
@@ -104,20 +93,37 @@ enum status trainer_new(const struct model_shape *shape, const struct parameters
 	bool ok = t->first && t->second && t->worker && t->shard && t->squares;
 	for (int i = 0; ok && i < t->options.shards; i++)
 		ok = (t->shard[i].gradient = calloc(network_gradient_size(t->network), sizeof(float))) != NULL;
-	for (int i = 0; ok && i < options->threads; i++) {
-		t->worker[i].trainer = t;
-		t->worker[i].index = i;
-		ok = sample_new(&t->worker[i].sample, options->sampler.rows) &&
-		     (t->worker[i].workspace = workspace_new(t->network)) != NULL;
-	}
 	if (!ok) {
-		status = status_fail(error, STATUS_NO_MEMORY, "no memory for training; a smaller batch of rows needs less");
-		goto fail;
+		trainer_free(t);
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for training; a smaller batch of rows needs less");
 	}
+	for (int i = 0; i < options->threads; i++)
+		t->worker[i] = (struct worker){.trainer = t, .index = i};
 	*result = t;
 	return STATUS_OK;
-fail:
-	trainer_free(t);
+}
+
+enum status trainer_new(const struct model_shape *shape, const struct parameters *parameters, float *values,
+			const struct dataset *train, const struct corpus *train_corpora, int train_count,
+			const struct dataset *valid, const struct corpus *valid_corpora, int valid_count,
+			const struct trainer_options *options, struct trainer **result, struct error *error)
+{
+	char fingerprint[FINGERPRINT_MAX];
+	struct network *network;
+	struct lesson lesson;
+	*result = NULL;
+	enum status status = network_new(shape, parameters, values, &options->network, &network, error);
+	if (status != STATUS_OK)
+		return status;
+	write_fingerprint(shape, options, train_corpora, train_count, fingerprint);
+	status = labelled_new(network, shape, train, train_corpora, train_count, valid, valid_corpora, valid_count,
+			      &options->sampler, options->validate_notes, options->threads, &lesson, error);
+	if (status == STATUS_OK)
+		status = trainer_new_lesson(network, parameters, values, &lesson, fingerprint, options, result, error);
+	if (status == STATUS_OK)
+		(*result)->own_network = network;
+	else
+		network_free(network);
 	return status;
 }
 
@@ -125,10 +131,6 @@ void trainer_free(struct trainer *trainer)
 {
 	if (!trainer)
 		return;
-	for (int i = 0; trainer->worker && i < trainer->options.threads; i++) {
-		sample_free(&trainer->worker[i].sample);
-		workspace_free(trainer->worker[i].workspace);
-	}
 	for (int i = 0; trainer->shard && i < trainer->options.shards; i++)
 		free(trainer->shard[i].gradient);
 	free(trainer->shard);
@@ -136,16 +138,30 @@ void trainer_free(struct trainer *trainer)
 	free(trainer->squares);
 	free(trainer->first);
 	free(trainer->second);
-	sampler_free(trainer->sampler);
-	sampler_free(trainer->valid_sampler);
-	network_free(trainer->network);
+	trainer->lesson.free(trainer->lesson.context);
+	network_free(trainer->own_network);
 	free(trainer);
 }
 
 static struct checkpoint state(struct trainer *t)
 {
 	return (struct checkpoint){
-	    .step = t->step, .fingerprint = t->fingerprint, .values = t->values, .first = t->first, .second = t->second};
+	    .step = t->step,
+	    .fingerprint = t->fingerprint,
+	    .values = t->values,
+	    .first = t->first,
+	    .second = t->second,
+	    .more = t->lesson.array,
+	    .more_count = t->lesson.arrays,
+	};
+}
+
+static enum status save(struct trainer *t, struct error *error)
+{
+	if (t->lesson.pack)
+		t->lesson.pack(t->lesson.context);
+	struct checkpoint checkpoint = state(t);
+	return checkpoint_write(t->options.checkpoint, t->parameters, &checkpoint, error);
 }
 
 enum status trainer_resume(struct trainer *trainer, struct error *error)
@@ -154,6 +170,8 @@ enum status trainer_resume(struct trainer *trainer, struct error *error)
 	enum status status = checkpoint_read(trainer->options.checkpoint, trainer->parameters, &checkpoint, error);
 	if (status == STATUS_OK)
 		trainer->step = checkpoint.step;
+	if (status == STATUS_OK && trainer->lesson.unpack)
+		trainer->lesson.unpack(trainer->lesson.context);
 	return status;
 }
 
@@ -163,11 +181,8 @@ static void train_shard(struct trainer *t, struct worker *worker, int index)
 	memset(shard->gradient, 0, network_gradient_size(t->network) * sizeof(float));
 	memset(&shard->score, 0, sizeof shard->score);
 	shard->notes = 0;
-	for (int i = index; i < t->options.sampler.batch; i += t->options.shards) {
-		sampler_draw(t->sampler, t->step, i, &worker->sample);
-		network_pass(t->network, worker->workspace, &worker->sample.sequence, shard->gradient, &shard->score);
-		shard->notes += (uint64_t)worker->sample.sequence.length;
-	}
+	for (int i = index; i < t->options.sampler.batch; i += t->options.shards)
+		shard->notes += t->lesson.pass(t->lesson.context, worker->index, t->step, i, shard->gradient, &shard->score);
 }
 
 /* Sums the shards' gradients of one tensor; after the last tensor comes the folded embedding, an attribute at a time. */
@@ -236,56 +251,26 @@ static void run(struct trainer *t, void (*task)(struct trainer *, struct worker 
 	}
 }
 
-static void add_score(struct score *sum, const struct score *score)
-{
-	for (int h = 0; h < HEADS_MAX; h++) {
-		sum->loss[h] += score->loss[h];
-		sum->asked[h] += score->asked[h];
-		sum->right[h] += score->right[h];
-	}
-}
-
-/* Every worker takes every threads-th piece of each head's validation part, in chunks as long as training sequences. */
-static void validate_pieces(struct trainer *t, struct worker *worker, int index)
+static void survey(struct trainer *t, struct worker *worker, int index)
 {
 	(void)index;
-	struct shard *shard = &t->shard[worker->index]; /* its score is free between steps */
-	int rows = t->options.sampler.rows;
-	memset(&shard->score, 0, sizeof shard->score);
-	for (int h = 0; h < t->shape->heads; h++) {
-		size_t seen = 0;
-		for (size_t i = 0; i < t->valid->count && seen < t->options.validate_notes; i++) {
-			const struct piece *piece = &t->valid->pieces[i];
-			for (size_t first = 0; first < piece->count && seen < t->options.validate_notes;
-			     first += (size_t)rows) {
-				int count = piece->count - first < (size_t)rows ? (int)(piece->count - first) : rows;
-				sampler_plain(t->valid_sampler, piece, first, count, h, &worker->sample);
-				struct sequence *sequence = &worker->sample.sequence;
-				bool asked = false;
-				for (int other = 0; other < t->shape->heads;
-				     other++) { /* each head is asked in its own round */
-					if (other != h) {
-						sequence->note_label[other] = NULL;
-						sequence->sequence_label[other] = LABEL_NONE;
-					}
-				}
-				asked = sequence->note_label[h] || sequence->sequence_label[h] != LABEL_NONE;
-				if (!asked)
-					break;
-				seen += (size_t)count;
-				if ((seen / (size_t)rows) % (size_t)t->options.threads == (size_t)worker->index)
-					network_pass(t->network, worker->workspace, sequence, NULL, &shard->score);
-			}
-		}
-	}
+	t->lesson.survey(t->lesson.context, worker->index, t->options.threads);
+}
+
+static void validate_share(struct trainer *t, struct worker *worker, int index)
+{
+	struct score *score = &worker->score;
+	(void)index;
+	memset(score, 0, sizeof *score);
+	t->lesson.validate(t->lesson.context, worker->index, t->options.threads, score);
 }
 
 static void validate(struct trainer *t)
 {
 	memset(&t->validation, 0, sizeof t->validation);
-	run(t, validate_pieces, t->options.threads);
+	run(t, validate_share, t->options.threads);
 	for (int i = 0; i < t->options.threads; i++)
-		add_score(&t->validation.score, &t->shard[i].score);
+		score_add(&t->validation.score, &t->worker[i].score);
 }
 
 /* One batch; returns the gradient's norm. */
@@ -306,6 +291,22 @@ static double train_step(struct trainer *t)
 	return t->norm;
 }
 
+/* After a step of so many notes: what the lesson wants to look at, and what is validated. */
+static bool look(struct trainer *t, uint64_t notes, bool last)
+{
+	uint64_t every = (uint64_t)t->options.validate_steps;
+	bool scheduled = every > 0 && t->step % every == 0, check = scheduled || (every > 0 && last);
+	if (t->lesson.due && t->lesson.due(t->lesson.context, notes)) {
+		run(t, survey, t->options.threads);
+		t->lesson.surveyed(t->lesson.context);
+	}
+	if (check)
+		validate(t);
+	if (scheduled && t->lesson.validated) /* never the one that ends a run: a resumed run must learn the same */
+		t->lesson.validated(t->lesson.context, &t->validation.score);
+	return check;
+}
+
 enum status trainer_run(struct trainer *t, void (*report)(void *context, const struct trainer_progress *progress),
 			bool (*stop)(void *context), void *context, struct error *error)
 {
@@ -314,12 +315,12 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 	int64_t reported = clock_now_us(), saved = reported;
 	uint64_t notes = 0, first_step = t->step;
 	double spent_us = 0;
-	struct checkpoint checkpoint;
 	enum status status;
 	run(t, prepare, network_parts(t->network));
 	uint64_t last = o->stop_after && o->stop_after < o->optimiser.steps ? o->stop_after : o->optimiser.steps;
 	while (t->step < last && !stop(context)) {
 		int64_t began = clock_now_us();
+		uint64_t step_notes = 0;
 		progress.rate = optimiser_rate(&o->optimiser, t->step);
 		progress.norm = train_step(t);
 		if (!isfinite(progress.norm))
@@ -328,32 +329,29 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 			    "step %llu: the gradient is not finite; resume from the checkpoint with a lower --rate",
 			    (unsigned long long)t->step);
 		for (int i = 0; i < t->options.shards; i++) {
-			add_score(&progress.score, &t->shard[i].score);
-			notes += t->shard[i].notes;
+			score_add(&progress.score, &t->shard[i].score);
+			step_notes += t->shard[i].notes;
 		}
+		notes += step_notes;
 		int64_t now = clock_now_us();
 		spent_us += (double)(now - began);
 		progress.step = t->step;
 		progress.notes_per_s = (double)notes / spent_us * 1e6;
 		progress.left_s = spent_us / 1e6 / (double)(t->step - first_step) * (double)(last - t->step);
-		bool check = o->validate_steps > 0 && (t->step % (uint64_t)o->validate_steps == 0 || t->step == last);
-		if (check)
-			validate(t);
-		if (check || now - reported >= REPORT_US) {
-			progress.validation = check ? &t->validation : NULL;
+		bool checked = look(t, step_notes, t->step == last);
+		if (checked || now - reported >= REPORT_US) {
+			progress.validation = checked ? &t->validation : NULL;
 			report(context, &progress);
 			memset(&progress.score, 0, sizeof progress.score);
 			reported = now;
 		}
 		if (now - saved >= (int64_t)o->checkpoint_s * 1000000) {
-			checkpoint = state(t);
-			if ((status = checkpoint_write(o->checkpoint, t->parameters, &checkpoint, error)) != STATUS_OK)
+			if ((status = save(t, error)) != STATUS_OK)
 				return status;
 			saved = now;
 		}
 	}
-	checkpoint = state(t);
-	status = checkpoint_write(o->checkpoint, t->parameters, &checkpoint, error);
+	status = save(t, error);
 	if (status == STATUS_OK && t->step < last)
 		status = status_fail(error, STATUS_INTERRUPTED, "stopped after step %llu; --resume goes on from %s",
 				     (unsigned long long)t->step, o->checkpoint);

@@ -3,6 +3,7 @@
 #ifndef MIDIBERTD_TRAIN_TRAINER_H
 #define MIDIBERTD_TRAIN_TRAINER_H
 
+#include "train/lesson.h"
 #include "train/optimiser.h"
 #include "train/sampler.h"
 
@@ -34,7 +35,15 @@ struct trainer_progress {
 
 struct trainer;
 
-/* values[parameters->elements] hold the start and are trained in place. Everything is borrowed. valid may be empty. */
+/* Trains a lesson over a network that is made already. values[parameters->elements] hold the start and are trained in place.
+ * fingerprint: every option that the result depends on, so that a checkpoint is not continued under other rules by mistake;
+ * at most 3000 bytes of it count. options->sampler gives the batch and the seed only. Everything is borrowed, but the lesson
+ * is freed with the trainer, or at once if this fails. */
+enum status trainer_new_lesson(struct network *network, const struct parameters *parameters, float *values,
+			       const struct lesson *lesson, const char *fingerprint, const struct trainer_options *options,
+			       struct trainer **trainer, struct error *error);
+
+/* The lesson of labelled heads (train/labelled.h), network included. Everything is borrowed. valid may be empty. */
 enum status trainer_new(const struct model_shape *shape, const struct parameters *parameters, float *values,
 			const struct dataset *train, const struct corpus *train_corpora, int train_count,
 			const struct dataset *valid, const struct corpus *valid_corpora, int valid_count,

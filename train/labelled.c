@@ -1,0 +1,106 @@
+/* The lesson of labelled heads. Training threads pass and validate, each in a workspace of its own. */
+#include "train/labelled.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct desk {
+	struct workspace *workspace;
+	struct sample sample;
+};
+
+struct labelled {
+	const struct network *network;
+	const struct model_shape *shape;
+	struct sampler *sampler, *valid_sampler;
+	const struct dataset *valid;
+	size_t validate_notes;
+	int rows, threads;
+	struct desk *desk; /* one a thread */
+};
+
+static uint64_t pass(void *context, int worker, uint64_t step, int index, float *gradient, struct score *score)
+{
+	struct labelled *l = context;
+	struct desk *desk = &l->desk[worker];
+	sampler_draw(l->sampler, step, index, &desk->sample);
+	network_pass(l->network, desk->workspace, &desk->sample.sequence, gradient, score);
+	return (uint64_t)desk->sample.sequence.length;
+}
+
+/* Every worker takes every workers-th chunk of each head's validation part, chunks as long as training sequences. */
+static void validate(void *context, int worker, int workers, struct score *score)
+{
+	struct labelled *l = context;
+	struct desk *desk = &l->desk[worker];
+	size_t rows = (size_t)l->rows;
+	for (int h = 0; h < l->shape->heads; h++) {
+		size_t seen = 0;
+		for (size_t i = 0; i < l->valid->count && seen < l->validate_notes; i++) {
+			const struct piece *piece = &l->valid->pieces[i];
+			for (size_t first = 0; first < piece->count && seen < l->validate_notes; first += rows) {
+				int count = piece->count - first < rows ? (int)(piece->count - first) : l->rows;
+				sampler_plain(l->valid_sampler, piece, first, count, h, &desk->sample);
+				struct sequence *sequence = &desk->sample.sequence;
+				for (int other = 0; other < l->shape->heads;
+				     other++) { /* each head is asked in its own round */
+					if (other != h) {
+						sequence->note_label[other] = NULL;
+						sequence->sequence_label[other] = LABEL_NONE;
+					}
+				}
+				if (!sequence->note_label[h] && sequence->sequence_label[h] == LABEL_NONE)
+					break;
+				seen += (size_t)count;
+				if ((seen / rows) % (size_t)workers == (size_t)worker)
+					network_pass(l->network, desk->workspace, sequence, NULL, score);
+			}
+		}
+	}
+}
+
+static void labelled_free(void *context)
+{
+	struct labelled *l = context;
+	for (int i = 0; l->desk && i < l->threads; i++) {
+		sample_free(&l->desk[i].sample);
+		workspace_free(l->desk[i].workspace);
+	}
+	free(l->desk);
+	sampler_free(l->sampler);
+	sampler_free(l->valid_sampler);
+	free(l);
+}
+
+enum status labelled_new(const struct network *network, const struct model_shape *shape, const struct dataset *train,
+			 const struct corpus *train_corpora, int train_count, const struct dataset *valid,
+			 const struct corpus *valid_corpora, int valid_count, const struct sampler_options *options,
+			 size_t validate_notes, int threads, struct lesson *lesson, struct error *error)
+{
+	struct labelled *l = calloc(1, sizeof *l);
+	struct sampler_options plain = *options;
+	memset(plain.mix, 0, sizeof plain.mix); /* validation may lack a head */
+	if (!l)
+		return status_fail(error, STATUS_NO_MEMORY, "no memory for training");
+	l->network = network;
+	l->shape = shape;
+	l->valid = valid;
+	l->validate_notes = validate_notes;
+	l->rows = options->rows;
+	l->threads = threads;
+	enum status status = sampler_new(shape, train, train_corpora, train_count, options, &l->sampler, error);
+	if (status == STATUS_OK)
+		status = sampler_new(shape, valid, valid_corpora, valid_count, &plain, &l->valid_sampler, error);
+	bool ok = status == STATUS_OK && (l->desk = calloc((size_t)threads, sizeof *l->desk)) != NULL;
+	for (int i = 0; ok && i < threads; i++)
+		ok =
+		    sample_new(&l->desk[i].sample, options->rows) && (l->desk[i].workspace = workspace_new(network)) != NULL;
+	if (status == STATUS_OK && !ok)
+		status = status_fail(error, STATUS_NO_MEMORY, "no memory for training; shorter --rows need less");
+	if (status != STATUS_OK) {
+		labelled_free(l);
+		return status;
+	}
+	*lesson = (struct lesson){.context = l, .pass = pass, .validate = validate, .free = labelled_free};
+	return STATUS_OK;
+}
