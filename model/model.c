@@ -203,10 +203,10 @@ static void classify(const struct model *model, int head, const float *in, int w
 void model_note_logits(const struct model *model, int head, const float *hidden, int count, float *logits)
 {
 	float inner[HEAD_ROWS * HEAD_INNER];
-	int d = model->shape.width, classes = model->shape.head[head].classes;
+	int in = shape_head_input(&model->shape, head), classes = model->shape.head[head].classes;
 	for (int row = 0; row < count; row += HEAD_ROWS) {
 		int rows = count - row < HEAD_ROWS ? count - row : HEAD_ROWS;
-		classify(model, head, hidden + (size_t)row * (size_t)d, d, rows, inner,
+		classify(model, head, hidden + (size_t)row * (size_t)in, in, rows, inner,
 			 logits + (size_t)row * (size_t)classes);
 	}
 }

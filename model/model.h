@@ -30,7 +30,8 @@ enum status model_use_backend(struct model *model, const char *name, struct erro
 const char *model_backend(const struct model *model);
 const char *model_precision(const struct model *model); /* "fp32", "bf16" or "int8": of the linear layers */
 
-/* Inference thread; no allocation. Logits of a note head: hidden is [count][d], logits [count][C]. */
+/* Inference thread; no allocation. Logits of a note head: hidden is [count][shape_head_input], that is [count][d], and for a
+ * causal head each note's predictors after its d; logits [count][C]. */
 void model_note_logits(const struct model *model, int head, const float *hidden, int count, float *logits);
 
 /* Inference thread; no allocation. Logits of a sequence head over notes: hidden is [count][d], logits [C].

@@ -3,6 +3,7 @@
 #include "model/parameters.h"
 
 #include "base/random.h"
+#include "model/predictors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ static void append_head(struct parameters *p, const struct model_shape *shape, i
 	char name[TENSOR_NAME_MAX];
 	if (spec->level == HEAD_NOTE) {
 		snprintf(name, sizeof name, "%s.classifier.1", spec->name);
-		offsets->first = append_linear(p, name, HEAD_INNER, shape->width);
+		offsets->first = append_linear(p, name, HEAD_INNER, shape_head_input(shape, head));
 		snprintf(name, sizeof name, "%s.classifier.4", spec->name);
 		offsets->last = append_linear(p, name, spec->classes, HEAD_INNER);
 		return;
@@ -109,7 +110,7 @@ static void append_head(struct parameters *p, const struct model_shape *shape, i
 	snprintf(name, sizeof name, "%s.attention.ws2.weight", spec->name);
 	offsets->pool2 = append(p, name, POOL_ROWS, POOL_INNER);
 	snprintf(name, sizeof name, "%s.classifier.0", spec->name);
-	offsets->first = append_linear(p, name, HEAD_INNER, POOL_ROWS * shape->width);
+	offsets->first = append_linear(p, name, HEAD_INNER, shape_head_input(shape, head));
 	snprintf(name, sizeof name, "%s.classifier.2", spec->name);
 	offsets->last = append_linear(p, name, spec->classes, HEAD_INNER);
 }
@@ -267,6 +268,21 @@ static void initialise_slopes(const struct parameters *parameters, const struct 
 	}
 }
 
+/* A dozen predictors beside hundreds of hidden numbers would hardly be heard: their columns start as those of a layer that
+ * reads nothing else. */
+static void initialise_predictors(const struct parameters *parameters, const struct model_shape *shape, float *values)
+{
+	for (int head = 0; head < shape->heads; head++) {
+		int in = shape_head_input(shape, head);
+		float gain = sqrtf((float)in / CAUSAL_PREDICTORS);
+		if (shape->head[head].setting != SETTING_CAUSAL)
+			continue;
+		for (int row = 0; row < HEAD_INNER; row++)
+			for (int c = shape->width; c < in; c++)
+				values[parameters->head[head].first.weight + (size_t)(row * in + c)] *= gain;
+	}
+}
+
 void parameters_initialise(const struct parameters *parameters, const struct model_shape *shape, uint64_t seed,
 			   float *values)
 {
@@ -286,4 +302,5 @@ void parameters_initialise(const struct parameters *parameters, const struct mod
 		}
 	}
 	initialise_slopes(parameters, shape, values);
+	initialise_predictors(parameters, shape, values);
 }

@@ -8,9 +8,8 @@
 #include "model/safetensors.h"
 #include "model/shape.h"
 
-#define HEAD_INNER 256 /* width of every classifier's hidden layer */
-#define POOL_INNER 128 /* of a sequence head's attention */
-#define POOL_ROWS 4
+#define HEAD_INNER 256	      /* width of every classifier's hidden layer */
+#define POOL_INNER 128	      /* of a sequence head's attention */
 #define EMBEDDING_SCALE 16.0f /* sqrt(EMBEDDING_WIDTH) */
 #define LAYER_NORM_EPSILON 1e-12f
 
@@ -40,7 +39,7 @@ struct layer_offsets {
 };
 struct head_offsets {
 	size_t pool1, pool2;		   /* sequence heads: W1 [128][d], W2 [4][128] */
-	struct linear_offsets first, last; /* [256][d or 4 d], [C][256] */
+	struct linear_offsets first, last; /* [256][shape_head_input], [C][256] */
 };
 
 struct parameters {

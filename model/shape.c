@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "model/shape.h"
 
+#include "model/predictors.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -26,6 +28,14 @@ struct metadata {
 int shape_settle(const struct model_shape *shape)
 {
 	return shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span : shape->layers * shape->lookahead + shape->freeze;
+}
+
+int shape_head_input(const struct model_shape *shape, int head)
+{
+	const struct head_spec *spec = &shape->head[head];
+	if (spec->level == HEAD_SEQUENCE)
+		return POOL_ROWS * shape->width;
+	return shape->width + (spec->setting == SETTING_CAUSAL ? CAUSAL_PREDICTORS : 0);
 }
 
 int shape_find_head(const struct model_shape *shape, const char *name)
@@ -84,8 +94,8 @@ static enum status get_choice(const struct metadata *m, const char *key, const c
 	for (*value = 0; names[*value]; ++*value)
 		if (strcmp(text, names[*value]) == 0)
 			return STATUS_OK;
-	return status_fail(m->error, STATUS_BAD_DATA, "%s: metadata %s is %.40s; expected %s or %s", m->path, key, text,
-			   names[0], names[1]);
+	return status_fail(m->error, STATUS_BAD_DATA, "%s: metadata %s is %.40s; expected %s%s%s or %s", m->path, key, text,
+			   names[0], *value > 2 ? ", " : "", *value > 2 ? names[1] : "", names[*value - 1]);
 }
 
 /* Cuts the next item of a comma list into out; false when it does not fit. *list moves past it, to NULL after the last. */
@@ -102,7 +112,7 @@ static bool next_item(const char **list, char *out, size_t room)
 
 static const char *const order_names[] = {"arrival", "sorted", NULL};
 static const char *const level_names[] = {"note", "sequence", NULL};
-static const char *const setting_names[] = {"played", "hidden", NULL};
+static const char *const setting_names[] = {"played", "hidden", "causal", NULL};
 
 static enum status read_head(const struct metadata *m, struct head_spec *head)
 {
@@ -117,6 +127,15 @@ static enum status read_head(const struct metadata *m, struct head_spec *head)
 	if ((status = get_choice(m, KEY("setting"), setting_names, &choice)) != STATUS_OK)
 		return status;
 	head->setting = (enum head_setting)choice;
+	if (head->setting == SETTING_CAUSAL) {
+		/* other numbers in these columns would be taken for ours without a sign of it */
+		if ((status = get_text(m, KEY("predictors"), &list)) != STATUS_OK)
+			return status;
+		if (strcmp(list, PREDICTORS_NAMES) != 0)
+			return status_fail(m->error, STATUS_UNSUPPORTED,
+					   "%s: metadata %s is %.100s: not the predictors that this program computes",
+					   m->path, key, list);
+	}
 	if ((status = get_float(m, KEY("temperature"), &head->temperature)) != STATUS_OK ||
 	    (status = get_float(m, KEY("unknown_below"), &head->unknown_below)) != STATUS_OK ||
 	    (status = get_text(m, KEY("labels"), &list)) != STATUS_OK)
@@ -231,6 +250,10 @@ static enum status check_head(const struct model_shape *shape, int index, const 
 				return status_fail(error, STATUS_BAD_DATA, "%s: head %s: label %s is there twice", origin,
 						   head->name, head->label[i]);
 	}
+	if ((int)head->setting < 0 || (int)head->setting >= SETTINGS)
+		return status_fail(error, STATUS_BAD_DATA, "%s: head %s: no such setting", origin, head->name);
+	if (head->setting == SETTING_CAUSAL && head->level != HEAD_NOTE)
+		return status_fail(error, STATUS_BAD_DATA, "%s: head %s: a causal head is one of notes", origin, head->name);
 	if (!(head->temperature >= TEMPERATURE_MIN && head->temperature <= TEMPERATURE_MAX))
 		return status_fail(error, STATUS_BAD_DATA, "%s: head %s: temperature is outside 0.01-100", origin,
 				   head->name);
@@ -287,6 +310,8 @@ static void put_head(const struct writing *w, const struct head_spec *head)
 	w->add(w->context, KEY("level"), level_names[head->level]);
 	w->add(w->context, KEY("setting"), setting_names[head->setting]);
 	w->add(w->context, KEY("labels"), labels);
+	if (head->setting == SETTING_CAUSAL)
+		w->add(w->context, KEY("predictors"), PREDICTORS_NAMES);
 	snprintf(number, sizeof number, "%.9g", (double)head->temperature);
 	w->add(w->context, KEY("temperature"), number);
 	snprintf(number, sizeof number, "%.9g", (double)head->unknown_below);

@@ -17,6 +17,7 @@
 #define LAYERS_MAX 48
 #define LOOKAHEAD_UNLIMITED (-1)
 #define EMBEDDING_WIDTH 256 /* of each of the eight tables */
+#define POOL_ROWS 4	    /* attention rows of a sequence head */
 
 enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
 
@@ -24,13 +25,16 @@ enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
 enum head_setting {
 	SETTING_PLAYED, /* everything, velocities included: melody, style, emotion */
 	SETTING_HIDDEN, /* no velocity anywhere: expected velocity */
+	SETTING_CAUSAL, /* earlier notes with their velocities, nothing of the note but where and which it is, and
+			 * model/predictors.h beside the hidden state: expected velocity */
 	SETTINGS
 };
 
 enum token_order { ORDER_ARRIVAL, ORDER_SORTED };
 
 struct head_spec {
-	char name[HEAD_NAME_MAX]; /* melody, velocity_hidden, style_pianist8, emotion, or a task of one's own */
+	char name[HEAD_NAME_MAX]; /* melody, velocity_hidden, velocity_causal, style_pianist8, emotion, or a task of one's
+				     own */
 	enum head_level level;
 	enum head_setting setting;
 	int classes;
@@ -51,6 +55,10 @@ struct model_shape {
 
 /* Later notes after which a label no longer changes: layers * n + h. Unlimited: the span. */
 int shape_settle(const struct model_shape *shape);
+
+/* Numbers a head's classifier reads: d of a note head, d + CAUSAL_PREDICTORS of a causal one (hidden state first), 4 d of a
+ * sequence head. */
+int shape_head_input(const struct model_shape *shape, int head);
 
 /* Index of a head by name, or -1. */
 int shape_find_head(const struct model_shape *shape, const char *name);

@@ -22,7 +22,8 @@
 #define DEFAULT_BPM 120
 
 static const char *const name = "eval";
-static const char *const setting_names[SETTINGS] = {[SETTING_PLAYED] = "played", [SETTING_HIDDEN] = "hidden"};
+static const char *const setting_names[SETTINGS] = {
+    [SETTING_PLAYED] = "played", [SETTING_HIDDEN] = "hidden", [SETTING_CAUSAL] = "causal"};
 
 struct request {
 	const char *task, *setting, *model, *backend;

@@ -1,5 +1,6 @@
 /* A network's shape: what is written comes back, and every metadata that promises nonsense is refused by its key. */
 #define _GNU_SOURCE
+#include "model/predictors.h"
 #include "model/shape.h"
 
 #include <setjmp.h>
@@ -31,7 +32,7 @@ static const struct model_shape small = {
     .lookahead = 3,
     .freeze = 5,
     .order = ORDER_ARRIVAL,
-    .heads = 2,
+    .heads = 3,
     .head = {{.name = "melody",
 	      .level = HEAD_NOTE,
 	      .setting = SETTING_PLAYED,
@@ -45,6 +46,13 @@ static const struct model_shape small = {
 	      .classes = 2,
 	      .label = {"Bethel", "Clayderman"},
 	      .temperature = 0.1f,
+	      .unknown_below = 0},
+	     {.name = "velocity_causal",
+	      .level = HEAD_NOTE,
+	      .setting = SETTING_CAUSAL,
+	      .classes = 2,
+	      .label = {"2", "6"},
+	      .temperature = 1,
 	      .unknown_below = 0}},
 };
 
@@ -100,6 +108,9 @@ static void comes_back(void **state)
 	assert_int_equal(shape_settle(&shape), 2 * 3 + 5);
 	assert_int_equal(shape_find_head(&shape, "style_pianist8"), 1);
 	assert_int_equal(shape_find_head(&shape, "style"), -1);
+	assert_int_equal(shape_head_input(&shape, 0), 8);
+	assert_int_equal(shape_head_input(&shape, 1), 4 * 8);
+	assert_int_equal(shape_head_input(&shape, 2), 8 + CAUSAL_PREDICTORS);
 	safetensors_close(file);
 	change(&texts, "lookahead", "unlimited");
 	change(&texts, "order", "sorted");
@@ -162,8 +173,14 @@ static void refuses_bad_heads(void **state)
 		"w: metadata heads: more than 8 heads, or a name of over 31 bytes");
 	refuses("head.melody.level", "both", STATUS_BAD_DATA,
 		"w: metadata head.melody.level is both; expected note or sequence");
-	refuses("head.melody.setting", "causal", STATUS_BAD_DATA,
-		"w: metadata head.melody.setting is causal; expected played or hidden");
+	refuses("head.melody.setting", "loud", STATUS_BAD_DATA,
+		"w: metadata head.melody.setting is loud; expected played, hidden or causal");
+	refuses("head.style_pianist8.setting", "causal", STATUS_BAD_DATA,
+		"w: metadata head.style_pianist8.predictors is missing; is this a weights file of midibert?");
+	refuses("head.velocity_causal.level", "sequence", STATUS_BAD_DATA,
+		"w: head velocity_causal: a causal head is one of notes");
+	refuses("head.velocity_causal.predictors", "last,mean4", STATUS_UNSUPPORTED,
+		"w: metadata head.velocity_causal.predictors is last,mean4: not the predictors that this program computes");
 	refuses("head.melody.labels", "one", STATUS_BAD_DATA, "w: a head's number of labels is 1, outside 2-32");
 	refuses("head.melody.labels", "a,b,a", STATUS_BAD_DATA, "w: head melody: label a is there twice");
 	refuses("head.melody.labels", "a,,b", STATUS_BAD_DATA, "w: head melody: label 1 is empty or has a comma");
