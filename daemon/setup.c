@@ -146,6 +146,11 @@ static enum status set_labels(const struct setup *setup, struct osc_server *serv
 	return STATUS_OK;
 }
 
+static void say(const char *text)
+{
+	fprintf(stderr, "midibertd: %s\n", text);
+}
+
 enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
 			      struct osc_server **server, struct error *error)
 {
@@ -157,6 +162,7 @@ enum status setup_open_server(const struct options *options, const struct setup 
 						    .allow_count = options->allow.count,
 						    .timing = options->bundle ? OSC_TIMING_BUNDLE : OSC_TIMING_IMMEDIATE,
 						    .print = options->print ? stdout : NULL,
+						    .say = say,
 						    .start_us = start_us,
 						    .unthrottled = is_virtual};
 	char text[256];

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -136,6 +137,18 @@ static int32_t wire_count(uint64_t count)
 	return count > INT32_MAX ? INT32_MAX : (int32_t)count;
 }
 
+/* Its port; and its host, which is a name while nobody knows more. */
+static int receiver_place(const struct osc_server *server, const struct receiver *receiver, char host[ENDPOINT_HOST_MAX])
+{
+	if (receiver->peer.size > 0) {
+		endpoint_host(&receiver->peer, host);
+		return endpoint_port(&receiver->peer);
+	}
+	const char *text = resolver_text(server->resolver, receiver->name - 1), *colon = strrchr(text, ':');
+	snprintf(host, ENDPOINT_HOST_MAX, "%.*s", (int)(colon - text), text);
+	return atoi(colon + 1);
+}
+
 static void list_subscribers(const struct call *call)
 {
 	char host[ENDPOINT_HOST_MAX];
@@ -146,9 +159,9 @@ static void list_subscribers(const struct call *call)
 		if (!receiver->used)
 			continue;
 		int64_t left_us = receiver->leased ? receiver->lease_end_us - call->now_us : -1000000;
-		endpoint_host(&receiver->peer, host);
+		int port = receiver_place(call->server, receiver, host);
 		const union osc_value values[] = {{.s = host},
-						  {.i = endpoint_port(&receiver->peer)},
+						  {.i = port},
 						  {.i = (int32_t)(left_us / 1000000)},
 						  {.s = receiver->pattern[0] != '\0' ? receiver->pattern : "*"}};
 		broadcast_answer(call->server, call->sender, OSC_SUBSCRIBER, values, 4);
@@ -169,9 +182,9 @@ static void list_statistics(const struct call *call)
 
 		if (!receiver->used)
 			continue;
-		endpoint_host(&receiver->peer, host);
+		int port = receiver_place(call->server, receiver, host);
 		const union osc_value values[] = {{.s = host},
-						  {.i = endpoint_port(&receiver->peer)},
+						  {.i = port},
 						  {.i = wire_count(receiver->sent)},
 						  {.i = wire_count(receiver->failed)},
 						  {.i = wire_count(receiver->unreachable)}};
@@ -361,7 +374,11 @@ void osc_server_receive(struct osc_server *server, int64_t now_us, const struct 
 		for (int i = 0; i < count; i++, budget--) {
 			uint32_t index = ready[i].data.u32;
 
-			if (index == ROSTER_MAX) {
+			if (index == INDEX_NAMES) {
+				targets_follow(server, now_us);
+				continue;
+			}
+			if (index == INDEX_CONTROL) {
 				read_one(server, server->control, now_us, sink);
 				continue;
 			}

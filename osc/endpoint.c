@@ -45,10 +45,10 @@ enum status endpoint_check(const char *text, bool any_port, struct error *error)
 	return split(text, any_port, host, port, error);
 }
 
-enum status endpoint_resolve(const char *text, bool any_port, struct endpoint *endpoint, struct error *error)
+static enum status look_up(const char *text, bool any_port, int flags, struct endpoint *endpoint, struct error *error)
 {
 	char host[HOST_MAX], port[8];
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV | flags};
 	struct addrinfo *found = NULL;
 
 	enum status status = split(text, any_port, host, port, error);
@@ -66,6 +66,16 @@ enum status endpoint_resolve(const char *text, bool any_port, struct endpoint *e
 	endpoint->size = found->ai_addrlen;
 	freeaddrinfo(found);
 	return STATUS_OK;
+}
+
+enum status endpoint_resolve(const char *text, bool any_port, struct endpoint *endpoint, struct error *error)
+{
+	return look_up(text, any_port, 0, endpoint, error);
+}
+
+enum status endpoint_figures(const char *text, struct endpoint *endpoint, struct error *error)
+{
+	return look_up(text, false, AI_NUMERICHOST, endpoint, error);
 }
 
 int endpoint_port(const struct endpoint *endpoint)

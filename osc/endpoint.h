@@ -20,6 +20,9 @@ enum status endpoint_check(const char *text, bool any_port, struct error *error)
 /* Set-up thread; may block. Resolves to the first address of the host. */
 enum status endpoint_resolve(const char *text, bool any_port, struct endpoint *endpoint, struct error *error);
 
+/* Any thread; asks nobody. STATUS_NOT_FOUND: well-formed, but the host is a name and not an address in figures. */
+enum status endpoint_figures(const char *text, struct endpoint *endpoint, struct error *error);
+
 int endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, int port);
 /* The host in figures, terminated: "127.0.0.1". IPv4 written within IPv6 comes out as IPv4. */

@@ -40,6 +40,9 @@ enum status receiver_connect(struct receiver *receiver, const struct endpoint *l
 	if (receiver->fd >= 0)
 		close(receiver->fd);
 	receiver->troubled = false;
+	receiver->fd = -1;
+	if (receiver->peer.size == 0)
+		return STATUS_OK;
 	receiver->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (receiver->fd < 0)
 		return status_fail(error, STATUS_IO, "no socket for %s: %s", host, strerror(errno));
@@ -81,6 +84,8 @@ bool receiver_send(struct receiver *receiver, const void *datagram, size_t size)
 			break;
 	}
 	receiver->failed++;
+	if (receiver->peer.size == 0)
+		return false;
 	receiver->troubled = receiver->fd < 0 || (errno != EAGAIN && errno != ENOBUFS && errno != ECONNREFUSED);
 	return false;
 }

@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 struct receiver {
-	struct endpoint peer;
+	struct endpoint peer; /* size 0: a name that nobody knows yet */
 	int fd; /* -1: could not be connected; receiver_connect tries again */
 	bool used;
 	bool fixed;    /* a target of the options: never removed */
+	int name;      /* a target that was given as a name: its number in the resolver, from 1; 0: figures, or a subscriber */
+	bool told;     /* that its name is not known */
 	bool leased;   /* subscribed until lease_end_us */
 	bool troubled; /* the system refused something: connect again before long */
 	int64_t lease_end_us;
@@ -20,6 +22,7 @@ struct receiver {
 	uint64_t wanted;    /* one bit an enum osc_address */
 	char pattern[104];  /* of the lease */
 	uint64_t sent, failed, unreachable;
+	uint64_t suspected; /* failed and unreachable when its name was last asked for out of turn */
 };
 
 /* Makes the socket. local: the address to send from (a subscriber gets its stream from the control port), NULL: any; then

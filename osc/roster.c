@@ -33,7 +33,8 @@ static struct receiver *free_slot(struct osc_server *server)
 struct receiver *roster_find(struct osc_server *server, const struct endpoint *peer)
 {
 	for (int i = 0; i < ROSTER_MAX; i++)
-		if (server->receiver[i].used && endpoint_equal(&server->receiver[i].peer, peer))
+		if (server->receiver[i].used && server->receiver[i].peer.size > 0 &&
+		    endpoint_equal(&server->receiver[i].peer, peer))
 			return &server->receiver[i];
 	return NULL;
 }
@@ -47,19 +48,47 @@ int roster_subscribers(const struct osc_server *server)
 	return count;
 }
 
-enum status roster_add_fixed(struct osc_server *server, const struct endpoint *peer, struct error *error)
+enum status roster_add_fixed(struct osc_server *server, const struct endpoint *peer, int name, struct error *error)
 {
-	if (roster_find(server, peer))
+	if (peer->size > 0 && roster_find(server, peer))
 		return STATUS_OK; /* named twice: one stream */
 	struct receiver *receiver = free_slot(server);
 	if (!receiver)
 		return status_fail(error, STATUS_FULL, "more than %d targets", OSC_TARGETS_MAX);
-	*receiver = (struct receiver){
-	    .peer = *peer, .fd = -1, .used = true, .fixed = true, .briefed_us = INT64_MIN, .wanted = WANTS_ALL};
+	*receiver = (struct receiver){.peer = *peer,
+				      .fd = -1,
+				      .used = true,
+				      .fixed = true,
+				      .name = name,
+				      .briefed_us = INT64_MIN,
+				      .wanted = WANTS_ALL};
 	enum status status = receiver_connect(receiver, NULL, -1, error);
 	if (status != STATUS_OK)
 		receiver_close(receiver);
 	return status;
+}
+
+void roster_move_fixed(struct osc_server *server, struct receiver *target, const struct endpoint *peer)
+{
+	struct receiver *other = roster_find(server, peer);
+
+	if (other == target)
+		return;
+	target->leased = false;
+	target->pattern[0] = '\0';
+	target->wanted = WANTS_ALL;
+	target->peer = *peer;
+	if (other && other->fixed) { /* two names of one place: one stream */
+		target->wanted = 0;
+		target->peer.size = 0;
+	} else if (other) { /* it had subscribed before its name was known */
+		target->leased = other->leased;
+		target->lease_end_us = other->lease_end_us;
+		target->wanted = other->wanted;
+		memcpy(target->pattern, other->pattern, sizeof target->pattern);
+		receiver_close(other);
+	}
+	receiver_connect(target, NULL, -1, NULL);
 }
 
 /* Subscribers' sockets are read, too: what they send to the control port arrives there. */
@@ -124,7 +153,13 @@ void roster_expire(struct osc_server *server, int64_t now_us)
 
 		if (receiver->used && receiver->leased && receiver->lease_end_us <= now_us)
 			roster_unsubscribe(server, receiver);
-		if (!receiver->used || !receiver->troubled || !reconnect)
+		if (!receiver->used || !reconnect)
+			continue;
+		uint64_t trouble = receiver->failed + receiver->unreachable;
+		if (receiver->name > 0 && trouble > receiver->suspected)
+			resolver_hurry(server->resolver, receiver->name - 1);
+		receiver->suspected = trouble;
+		if (!receiver->troubled)
 			continue;
 		if (receiver->fixed)
 			receiver_connect(receiver, NULL, -1, NULL);

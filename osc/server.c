@@ -28,7 +28,7 @@ enum status osc_server_check_network(const char *text, struct error *error)
 
 static enum status open_control(struct osc_server *server, const char *text, struct error *error)
 {
-	struct epoll_event interest = {.events = EPOLLIN, .data.u32 = ROSTER_MAX};
+	struct epoll_event interest = {.events = EPOLLIN, .data.u32 = INDEX_CONTROL};
 
 	enum status status = endpoint_resolve(text, true, &server->local, error);
 	if (status != STATUS_OK)
@@ -69,19 +69,12 @@ static enum status take_networks(struct osc_server *server, const struct osc_ser
 	return STATUS_OK;
 }
 
-static enum status add_targets(struct osc_server *server, const struct osc_server_options *options, struct error *error)
+static enum status watch_names(struct osc_server *server, struct error *error)
 {
-	if (options->target_count > OSC_TARGETS_MAX)
-		return status_fail(error, STATUS_USAGE, "more than %d targets", OSC_TARGETS_MAX);
-	for (size_t i = 0; i < options->target_count; i++) {
-		struct endpoint peer;
-		enum status status = endpoint_resolve(options->targets[i], false, &peer, error);
+	struct epoll_event interest = {.events = EPOLLIN, .data.u32 = INDEX_NAMES};
 
-		if (status == STATUS_OK)
-			status = roster_add_fixed(server, &peer, error);
-		if (status != STATUS_OK)
-			return status;
-	}
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, resolver_fd(server->resolver), &interest) != 0)
+		return status_fail(error, STATUS_IO, "epoll: %s", strerror(errno));
 	return STATUS_OK;
 }
 
@@ -109,6 +102,7 @@ enum status osc_server_open(const struct osc_server_options *options, struct osc
 		server->receiver[i].fd = -1;
 	server->timing = options->timing;
 	server->print = options->print;
+	server->say = options->say;
 	server->unthrottled = options->unthrottled;
 	server->max_subscribers = wanted < OSC_SUBSCRIBERS_MAX ? wanted : OSC_SUBSCRIBERS_MAX;
 	server->start_us = options->start_us;
@@ -122,7 +116,9 @@ enum status osc_server_open(const struct osc_server_options *options, struct osc
 	if (status == STATUS_OK)
 		status = open_control(server, options->control ? options->control : OSC_CONTROL_DEFAULT, error);
 	if (status == STATUS_OK)
-		status = add_targets(server, options, error);
+		status = targets_add(server, options->targets, options->target_count, error);
+	if (status == STATUS_OK && server->resolver)
+		status = watch_names(server, error);
 	if (status != STATUS_OK) {
 		osc_server_close(server);
 		return status;
@@ -137,6 +133,7 @@ void osc_server_close(struct osc_server *server)
 	if (!server)
 		return;
 	publish_waiting(server, INT64_MAX);
+	resolver_stop(server->resolver);
 	for (int i = 0; i < ROSTER_MAX; i++)
 		receiver_close(&server->receiver[i]);
 	if (server->control >= 0)

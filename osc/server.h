@@ -12,7 +12,8 @@
  *	}
  *	osc_server_close(server);                               main thread, after the osc thread has ended
  *
- * No call blocks, but for name resolution in osc_server_open and for the terminal that `print` may be. Sending allocates
+ * No call blocks, but osc_server_open for two seconds at most where targets are names, and the terminal that `print` may be.
+ * Names are looked up in a thread of the server's own, again and again: one that is not known yet, or moves, is found. Sending allocates
  * (inside liblo); nothing here is for a real-time thread. Times are on the monotonic clock (base/clock.h); now_us is handed
  * in, so that a virtual clock and tests can hand in their own.
  *
@@ -52,6 +53,7 @@ struct osc_server_options {
 	const char *const *allow; /* networks "10.0.0.0/8", "fe80::/10", "192.168.1.7" beside loopback, which always is */
 	size_t allow_count;
 	enum osc_timing timing;
+	void (*say)(const char *text); /* told when a target's name is not known, and when it is or moves; NULL: nobody */
 	FILE *print;	     /* --print: one line a message that was sent; NULL: none. Flushed by osc_server_expire */
 	int max_subscribers; /* 0: OSC_SUBSCRIBERS_DEFAULT */
 	int64_t start_us;    /* the daemon's start: OSC times in ms count from here */
@@ -62,8 +64,9 @@ struct osc_server;
 
 /* ---- main thread ---- */
 
-/* Resolves names, binds the control socket, makes one socket a target. *error names the address and the way out: an
- * occupied port is STATUS_IO, a name that does not resolve STATUS_NOT_FOUND, a malformed address STATUS_USAGE. On failure
+/* Binds the control socket, makes one socket a target. *error names the address and the way out: an occupied port is
+ * STATUS_IO, a control address that is not known STATUS_NOT_FOUND, a malformed address STATUS_USAGE. A target's name may be
+ * unknown: it is tried again. On failure
  * nothing is left behind. */
 enum status osc_server_open(const struct osc_server_options *options, struct osc_server **server, struct error *error);
 void osc_server_close(struct osc_server *server); /* sends what still waits for its turn; NULL is allowed */

@@ -1,5 +1,6 @@
 /* What the files of the server share: its state, and the calls between server.c (life, settings), broadcast.c (to the wire),
- * publish.c (which message an event or prediction becomes), roster.c (who receives) and control.c (what arrives).
+ * publish.c (which message an event or prediction becomes), roster.c (who receives), targets.c (receivers that the options
+ * name) and control.c (what arrives).
  * Nothing outside osc/ includes this but the tests and the fuzzer. */
 #ifndef MIDIBERTD_OSC_SERVER_STATE_H
 #define MIDIBERTD_OSC_SERVER_STATE_H
@@ -9,12 +10,15 @@
 #include "osc/message.h"
 #include "osc/rate.h"
 #include "osc/receiver.h"
+#include "osc/resolver.h"
 #include "osc/server.h"
 
 #define ROSTER_MAX (OSC_TARGETS_MAX + OSC_SUBSCRIBERS_MAX)
 #define LABEL_MAX 64
 #define TEXT_MAX 256
 #define PEDALS 3
+#define INDEX_CONTROL ROSTER_MAX /* in epoll, behind the receivers */
+#define INDEX_NAMES (ROSTER_MAX + 1)
 #define WANTS_ALL (~UINT64_C(0))
 #define CONTINUOUS_INTERVAL_US (1000000 / OSC_CONTINUOUS_PER_SECOND + 1)
 
@@ -25,12 +29,13 @@ struct pace {
 };
 
 struct osc_server {
-	int epoll, control;    /* control and every subscriber's socket are in epoll */
+	int epoll, control;    /* control, every subscriber's socket and the resolver's news are in epoll */
 	struct endpoint local; /* that control is bound to */
 	struct network allow[OSC_NETWORKS_MAX + 2];
 	int networks;
 	enum osc_timing timing;
 	FILE *print;
+	void (*say)(const char *text);
 	bool unthrottled;
 	int max_subscribers;
 	int64_t start_us;
@@ -39,6 +44,7 @@ struct osc_server {
 	int64_t reconnect_us;	/* when to look after troubled receivers again */
 
 	struct receiver receiver[ROSTER_MAX];
+	struct resolver *resolver; /* of targets that were given as names; NULL: none was */
 	struct challenge_table challenges;
 	struct rate error_rate, answer_rate, challenge_rate, brief_rate; /* answer: errors to who sent something wrong */
 
@@ -83,7 +89,9 @@ void publish_waiting(struct osc_server *server, int64_t now_us);
 
 /* ---- roster.c ---- */
 
-enum status roster_add_fixed(struct osc_server *server, const struct endpoint *peer, struct error *error);
+/* name: its number in the resolver, from 1, and then peer's size is 0 until the resolver knows; 0: none. */
+enum status roster_add_fixed(struct osc_server *server, const struct endpoint *peer, int name, struct error *error);
+void roster_move_fixed(struct osc_server *server, struct receiver *target, const struct endpoint *peer);
 struct receiver *roster_find(struct osc_server *server, const struct endpoint *peer);
 /* Begins or renews a lease; NULL, with a reason: the table is full or there is no socket. */
 struct receiver *roster_subscribe(struct osc_server *server, const struct endpoint *peer, const char *pattern,
@@ -94,6 +102,12 @@ void roster_expire(struct osc_server *server, int64_t now_us);
 int64_t roster_deadline(const struct osc_server *server);
 /* Addresses that a pattern (checked) matches, one bit each. */
 uint64_t roster_wanted(const char *pattern);
+
+/* ---- targets.c ---- */
+
+enum status targets_add(struct osc_server *server, const char *const *texts, size_t count, struct error *error);
+/* Takes in what the resolver has learnt. */
+void targets_follow(struct osc_server *server, int64_t now_us);
 
 /* ---- control.c ---- */
 

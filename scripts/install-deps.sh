@@ -6,7 +6,7 @@
 set -u
 export DEBIAN_FRONTEND=noninteractive
 
-# Debian package, and the sign by which its presence is known: pc:PKG-CONFIG-NAME, cmd:PROGRAM, file:PATH, py:MODULE.
+# Debian package, and the sign by which its presence is known: pc:PKG-CONFIG-NAME, cmd:PROGRAM, file:PATH, lib:NAME, py:MODULE.
 build_packages='
 pkg-config             cmd:pkg-config
 libasound2-dev         pc:alsa
@@ -35,6 +35,7 @@ systemd                cmd:systemd-analyze
 tmux                   cmd:tmux
 zsh                    cmd:zsh
 groff-base             cmd:groff
+libnss-wrapper         lib:nss_wrapper
 '
 all_packages='
 pipewire               cmd:pipewire
@@ -52,6 +53,7 @@ present() {
 	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
 	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 || [ -x "/usr/sbin/${1#cmd:}" ] ;;
 	file:*) [ -e "${1#file:}" ] ;;
+	lib:*) ls /usr/lib/*/lib"${1#lib:}".so >/dev/null 2>&1 ;;
 	py:*) /usr/bin/python3 -c "import ${1#py:}" >/dev/null 2>&1 ;;
 	fuzzer:*) [ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a 2>/dev/null)" ] ||
 		[ -e "$(clang -print-file-name=libclang_rt.fuzzer-aarch64.a 2>/dev/null)" ] ;;
