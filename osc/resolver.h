@@ -11,7 +11,7 @@
 
 #define RESOLVER_NAMES 16
 #define RESOLVER_TEXT_MAX 264	   /* a host name of 253, a colon, a port */
-#define RESOLVER_SOON_US 1000000    /* after a failure, doubling to RESOLVER_AGAIN_US; and at the soonest when hurried */
+#define RESOLVER_SOON_US 1000000   /* after a failure, doubling to RESOLVER_AGAIN_US; and at the soonest when hurried */
 #define RESOLVER_AGAIN_US 30000000 /* between two look-ups of a name that is known */
 
 struct resolver;

@@ -72,7 +72,8 @@ void targets_follow(struct osc_server *server, int64_t now_us)
 		roster_move_fixed(server, target, &news.endpoint);
 		endpoint_host(&news.endpoint, host);
 		if (!first || target->told) {
-			snprintf(text, sizeof text, "target %s is at %s now", resolver_text(server->resolver, news.name), host);
+			snprintf(text, sizeof text, "target %s is at %s now", resolver_text(server->resolver, news.name),
+				 host);
 			say(server, text, now_us);
 		}
 	}
