@@ -44,6 +44,8 @@ struct engine {
 	int64_t open;	    /* oldest row with a label that is not final, or undecided */
 	int64_t trigger_us, newest_us; /* stamps of the newest event */
 	int32_t newest_id;
+	uint32_t resets;     /* so far */
+	int64_t relived;     /* row of a predecessor that is row 0 here */
 	int64_t styled_us;   /* when the sequence heads were last asked */
 	int64_t styled_rows; /* rows they had seen then; -1: never since the reset */
 	float *logits;	     /* [block][CLASSES_MAX] */
@@ -111,6 +113,8 @@ static enum status allocate(struct engine *engine, struct error *error)
 	int keep = window > engine->settle ? window : engine->settle;
 	engine->run_new = unlimited ? window : BURST;
 	int64_t records = 2 * ((int64_t)engine->settle + block);
+	if (records < engine->options.records)
+		records = engine->options.records;
 	bool good = window_init(&engine->window, records > RECORDS_MIN ? records : RECORDS_MIN, shape->freeze);
 	engine->unseen_max = engine->window.capacity - keep - 1;
 	for (int s = 0; s < SETTINGS; s++) {
@@ -325,6 +329,16 @@ static void run_setting(struct engine *engine, enum head_setting setting)
 	} while (end < window->rows);
 }
 
+/* All settings up to the newest note, with nothing said. */
+static void hear(struct engine *engine)
+{
+	for (int s = 0; s < SETTINGS; s++)
+		if (engine->pass[s])
+			run_setting(engine, (enum head_setting)s);
+	window_mark_seen(&engine->window);
+	engine->open = engine->window.rows;
+}
+
 static void run_sequence_heads(struct engine *engine, int64_t now_us)
 {
 	int64_t rows = engine->window.rows;
@@ -482,12 +496,8 @@ void engine_finalise(struct engine *engine, int64_t now_us)
 	run_sequence_heads(engine, now_us);
 }
 
-void engine_reset(struct engine *engine, int64_t now_us)
+static void forget(struct engine *engine)
 {
-	struct prediction prediction = {.event_us = now_us, .kind = PREDICT_RESET, .stage = STAGE_FINAL};
-	engine_finalise(engine, now_us);
-	prediction.note_id = engine->newest_id;
-	emit(engine, &prediction);
 	window_reset(&engine->window);
 	for (int s = 0; s < SETTINGS; s++)
 		if (engine->pass[s])
@@ -495,6 +505,166 @@ void engine_reset(struct engine *engine, int64_t now_us)
 	engine->open = 0;
 	engine->styled_rows = -1;
 	engine->statistics.fill = 0;
+}
+
+void engine_reset(struct engine *engine, int64_t now_us)
+{
+	struct prediction prediction = {.event_us = now_us, .kind = PREDICT_RESET, .stage = STAGE_FINAL};
+	engine_finalise(engine, now_us);
+	prediction.note_id = engine->newest_id;
+	emit(engine, &prediction);
+	forget(engine);
+	engine->resets++;
+}
+
+/* ---- another model ---- */
+
+struct engine_history {
+	struct note *notes; /* of rows first .. rows - 1 */
+	int64_t capacity, first, rows;
+	uint32_t resets;
+	bool any;
+};
+
+int64_t engine_records(const struct engine *engine)
+{
+	return engine->window.capacity;
+}
+
+struct engine_history *engine_history_new(const struct engine *engine)
+{
+	struct engine_history *history = calloc(1, sizeof *history);
+	if (!history)
+		return NULL;
+	history->capacity = engine->window.capacity;
+	history->notes = malloc((size_t)history->capacity * sizeof *history->notes);
+	if (!history->notes) {
+		free(history);
+		return NULL;
+	}
+	memset(history->notes, 0,
+	       (size_t)history->capacity * sizeof *history->notes); /* touched here, not when it is filled */
+	return history;
+}
+
+void engine_history_free(struct engine_history *history)
+{
+	if (!history)
+		return;
+	free(history->notes);
+	free(history);
+}
+
+void engine_remember(const struct engine *engine, struct engine_history *history)
+{
+	const struct window *window = &engine->window;
+	bool again = history->any && history->resets == engine->resets;
+	/* Tokens further back have not changed since. */
+	int64_t first = again ? history->rows - window->freeze : 0;
+	if (first < window_oldest(window))
+		first = window_oldest(window);
+	history->any = true;
+	history->resets = engine->resets;
+	history->first = first;
+	history->rows = window->seen;
+	for (int64_t row = first; row < window->seen; row++)
+		history->notes[row - first] = *window_note(window, row);
+}
+
+/* Takes one row of a predecessor in: new at the end, or one whose token may have changed. */
+static void take_row(struct window *window, int64_t row, const struct note *note)
+{
+	struct note *own = window_note(window, row);
+	struct token token = own->token;
+	bool known = row < window->rows, differs = known && memcmp(&token, &note->token, sizeof token) != 0;
+	*own = *note;
+	if (!known)
+		window->rows = row + 1;
+	else if (differs && row < window->seen - window->freeze)
+		own->token = token; /* frozen, whatever was so for the predecessor */
+	else if (differs && row < window->changed)
+		window->changed = row;
+}
+
+/* Nothing is sent about a note that has been relived. */
+static void settle_note(struct note *note)
+{
+	for (int i = 0; i < LABELS; i++)
+		note->label[i].state = LABEL_FINAL;
+	note->decided = true;
+	note->sounding = false;
+}
+
+int64_t engine_relive(struct engine *engine, const struct engine_history *history)
+{
+	struct window *window = &engine->window;
+	int64_t heard = window->rows;
+	/* A gap (more notes than are remembered have come since) begins anew, as a reset does. */
+	if (history->resets != engine->resets || history->first > engine->relived + heard || heard == 0) {
+		forget(engine);
+		engine->resets = history->resets;
+		engine->relived = history->first;
+		heard = 0;
+	}
+	for (int64_t row = history->first > engine->relived ? history->first : engine->relived; row < history->rows; row++) {
+		take_row(window, row - engine->relived, &history->notes[row - history->first]);
+		settle_note(window_note(window, row - engine->relived));
+		if (window->rows - window->seen >= BURST)
+			hear(engine);
+	}
+	if (window_is_stale(window))
+		hear(engine);
+	return window->rows - heard;
+}
+
+static bool lacks_a_head(const struct engine *engine, const struct engine *old)
+{
+	for (int i = 0; i < LABELS; i++)
+		if (old->note_head[i].index >= 0 && engine->note_head[i].index < 0)
+			return true;
+	return false;
+}
+
+bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
+{
+	struct window *window = &engine->window;
+	int64_t oldest = window_oldest(&old->window), heard = engine->relived + window->seen;
+	bool anew = engine->resets != old->resets || window->seen == 0;
+	if (old->window.rows - (anew ? oldest : heard) > BURST)
+		return false;
+	if (lacks_a_head(engine, old))
+		engine_finalise(old, now_us);
+	if (anew) {
+		forget(engine);
+		engine->relived = oldest;
+	}
+	int64_t first = oldest > engine->relived ? oldest : engine->relived;
+	for (int64_t row = first; row < old->window.rows; row++) {
+		take_row(window, row - engine->relived, window_note(&old->window, row));
+		for (int i = 0; i < LABELS; i++)
+			if (old->note_head[i].index < 0)
+				window_note(window, row - engine->relived)->label[i].state = LABEL_FINAL;
+	}
+	/* A release that old has not answered yet: new has heard it, and has to say so. */
+	int64_t changed = old->window.changed == WINDOW_UNCHANGED ? WINDOW_UNCHANGED : old->window.changed - engine->relived;
+	if (changed < window->seen - window->freeze)
+		changed = window->seen - window->freeze > 0 ? window->seen - window->freeze : 0;
+	if (changed < window->changed)
+		window->changed = changed;
+	engine->open = old->open - engine->relived;
+	engine->resets = old->resets;
+	engine->trigger_us = old->trigger_us;
+	engine->newest_us = old->newest_us;
+	engine->newest_id = old->newest_id;
+	engine->styled_us = old->styled_us;
+	engine->styled_rows = -1;
+	engine->statistics = old->statistics;
+	engine->statistics.fill = (int)(window->rows < engine->options.window ? window->rows : engine->options.window);
+	engine->grid = old->grid;
+	engine->sink = old->sink;
+	engine->inferred = old->inferred;
+	engine->inferred_context = old->inferred_context;
+	return true;
 }
 
 /* ---- what messages leave out ---- */

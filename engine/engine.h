@@ -28,6 +28,7 @@ struct engine_options {
 	int64_t decide_us;	/* melody/on: at the latest so long after the onset */
 	int64_t final_after_us; /* a label is final at the latest so long after the onset */
 	int64_t style_every_us; /* style and emotion at most this often */
+	int64_t records;	/* notes to be remembered at least; 0: as many as it needs */
 };
 
 /* Where predictions go. Called from engine_* calls, in the engine's thread, in the order in which they are to be sent. */
@@ -78,6 +79,33 @@ void engine_finalise(struct engine *engine, int64_t now_us);
 void engine_reset(struct engine *engine, int64_t now_us);
 
 const struct engine_statistics *engine_statistics(const struct engine *engine);
+
+/* ---- another model, made ready beside and then put in the place of the old one (docs/THREADS.md, another model) ----
+ *	set-up thread: engine_new with the new model, a grid of its own, a sink that drops, records = engine_records(old);
+ *		       engine_history_new(old)
+ *	engine thread: engine_remember(old, history)	copies notes
+ *	set-up thread: engine_relive(new, history)	hears them; both once more while many have come meanwhile
+ *	engine thread: engine_adopt(new, old)		new goes on where old stands; old is for the set-up thread to free;
+ *							false: too many have come meanwhile, remember and relive again */
+
+struct engine_history; /* notes that an engine knows */
+
+/* Set-up thread. NULL: no memory. engine_records holds for the life of an engine. */
+struct engine_history *engine_history_new(const struct engine *engine);
+void engine_history_free(struct engine_history *history); /* NULL is allowed */
+int64_t engine_records(const struct engine *engine);
+
+/* Engine thread; no allocation: copies at most engine_records notes, those that are new since the last time. */
+void engine_remember(const struct engine *engine, struct engine_history *history);
+
+/* Set-up thread, which owns this engine until it is adopted. Emits nothing. Returns how many notes it had not heard. */
+int64_t engine_relive(struct engine *engine, const struct engine_history *history);
+
+/* Engine thread; no allocation. Takes over notes, labels and their stages, the grid, the sink and who watches. Labels of old
+ * that new has no head for are final first (then all are). A head that only new has speaks about notes that begin from now
+ * on. Nothing else is emitted; the next inference is new's. False, and nothing has happened: more notes than one run takes
+ * have come that new has not heard. */
+bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us);
 
 /* What the messages leave out, for those who judge (train/evaluate_live.h). No allocation. */
 
