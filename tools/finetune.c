@@ -130,10 +130,11 @@ static const struct {
 
 static void print_help(void)
 {
-	printf("usage: midibert finetune --manifest [HEAD,...=]FILE.tsv... --out FILE [OPTION]...\n\n"
-	       "Heads: melody (tracks MELODY, BRIDGE, PIANO), velocity_hidden, and any other name for a class of the whole "
-	       "piece,\n"
-	       "whose labels are the manifest's second column: style_pianist8, emotion.\n\n");
+	printf(
+	    "usage: midibert finetune --manifest [HEAD,...=]FILE.tsv... --out FILE [OPTION]...\n\n"
+	    "Heads: melody (tracks MELODY, BRIDGE, PIANO), velocity_hidden, velocity_causal, and any other name for a class "
+	    "of the\n"
+	    "whole piece, whose labels are the manifest's second column: style_pianist8, emotion.\n\n");
 	for (size_t i = 0; i < OPTIONS; i++) {
 		char left[64];
 		snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].argument ? " " : "",
@@ -327,9 +328,9 @@ static void add_head(struct model_shape *shape, const char *name)
 		spec->classes = 3;
 		for (int c = 0; c < 3; c++)
 			snprintf(spec->label[c], LABEL_NAME_MAX, "%s", melody[c]);
-	} else if (strcmp(name, "velocity_hidden") == 0) {
+	} else if (strcmp(name, "velocity_hidden") == 0 || strcmp(name, "velocity_causal") == 0) {
 		spec->level = HEAD_NOTE;
-		spec->setting = SETTING_HIDDEN;
+		spec->setting = strcmp(name, "velocity_hidden") == 0 ? SETTING_HIDDEN : SETTING_CAUSAL;
 		spec->classes = TOKEN_VELOCITIES;
 		for (int c = 0; c < TOKEN_VELOCITIES; c++)
 			snprintf(spec->label[c], LABEL_NAME_MAX, "%d", octuple_velocity_of_id(c));
@@ -506,6 +507,8 @@ static enum status calibrate(struct job *job, const struct parameters *parameter
 		return status;
 	for (int h = 0; h < job->shape.heads && status == STATUS_OK; h++) {
 		struct head_spec *spec = &job->shape.head[h];
+		if (spec->setting == SETTING_CAUSAL)
+			continue;
 		bool teaches[CORPORA_MAX] = {false};
 		for (int i = 0; i < job->valid_count; i++)
 			teaches[i] = job->valid_corpora[i].head[h];
@@ -530,6 +533,7 @@ static enum status train(struct job *job, struct error *error)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory for %zu parameters", parameters->elements);
 		goto out;
 	}
+	job->options.network.rows = sampler_rows(&job->shape, &job->options.sampler);
 	parameters_initialise(parameters, &job->shape, job->options.sampler.seed, values);
 	if (job->init && (status = initialise_from(job, parameters, values, error)) != STATUS_OK)
 		goto out;
@@ -593,7 +597,6 @@ int tool_finetune(int argc, char **argv)
 	int status = parse_arguments(job, argc, argv);
 	if (status < 0) {
 		char log[4200];
-		job->options.network.rows = job->options.sampler.rows;
 		sigaction(SIGINT, &action, NULL);
 		sigaction(SIGTERM, &action, NULL);
 		matrix_use_threads(1);

@@ -26,6 +26,7 @@ struct attention {
 	uint32_t *left;				     /* the converted left operand */
 	float *memory;
 	uint32_t *words;
+	int *diagonal; /* [rows]: the limit of causal rows */
 };
 
 static bool is_bf16(const struct attention *attention)
@@ -85,10 +86,13 @@ struct attention *attention_new(const struct attention_shape *shape)
 	size_t across = bf16_panel_pairs((int)e, (int)T), down = bf16_panel_pairs((int)T + 1, (int)e);
 	size_t rows = T * (e + 1) / 2, left = T * (J + 2) / 2 + BLOCK * (T + BLOCK);
 	at->words = aligned_alloc(64, ((3 * rows + 2 * across + 4 * down + left + 256) * sizeof(uint32_t) + 63) / 64 * 64);
-	if (!at->memory || !at->words) {
+	at->diagonal = malloc(T * sizeof *at->diagonal);
+	if (!at->memory || !at->words || !at->diagonal) {
 		attention_free(at);
 		return NULL;
 	}
+	for (int l = 0; l <= shape->rows; l++)
+		at->diagonal[l] = l;
 	float *next = at->memory;
 	at->scores = next;
 	at->gradient = next += scores;
@@ -110,6 +114,7 @@ void attention_free(struct attention *attention)
 		return;
 	free(attention->memory);
 	free(attention->words);
+	free(attention->diagonal);
 	free(attention);
 }
 
@@ -224,109 +229,252 @@ static void spread_row(const struct attention *at, const struct block *b, int l,
 		dropout_apply(key, at->shape.dropout, count, row + (low - b->from));
 }
 
-static void head_forward(struct attention *at, const struct attention_table *table, int T, const int *limit, const float *q,
-			 int head, uint32_t key, bool train, float *kept, float *context)
+/* Which rows ask, and whose keys and values they see: their own (plain and causal rows), or those of the causal rows before
+ * their note, and in place of that note's row themselves (queries). All pointers are to the head at hand within qkv rows of
+ * 3 d, so that query, key and value of a row are d apart. */
+struct asking {
+	int T, head, first; /* asking rows; which of all rows the first of them is */
+	const int *limit;
+	const float *q, *seen; /* asking rows; rows with the keys and values */
+	uint32_t key;	       /* of dropout */
+};
+
+static bool is_query(const struct asking *a)
+{
+	return a->q != a->seen;
+}
+
+/* Where a row's probabilities are kept, of `rows` in all. */
+static size_t band_of(const struct attention *at, const struct asking *a, int rows, int l)
+{
+	return ((size_t)a->head * (size_t)rows + (size_t)(a->first + l)) * (size_t)at->J;
+}
+
+static uint32_t key_of(const struct asking *a, int l)
+{
+	return row_key(a->key, a->head, a->first + l);
+}
+
+static float dot(int count, const float *x, const float *y)
+{
+	float sum = 0;
+	for (int c = 0; c < count; c++)
+		sum += x[c] * y[c];
+	return sum;
+}
+
+/* Makes the keys and values of T rows ready for a head's forward or backward pass. */
+static void open_keys(struct attention *at, int T, const float *seen)
+{
+	int d = at->shape.width, ld = 3 * d, e = at->e;
+	if (!is_bf16(at))
+		return;
+	bf16_rows(T, e, seen + d, ld, at->k_rows);
+	bf16_pack_transposed(e, T, seen + d, ld, at->k_across);
+	bf16_pack(T, e, seen + 2 * d, ld, at->v_down);
+}
+
+static void ask_forward(struct attention *at, const struct attention_table *table, const struct asking *a, int rows,
+			bool train, float *kept, float *context)
 {
 	int d = at->shape.width, ld = 3 * d, e = at->e, J = at->J, W = at->shape.span;
-	const float *k = q + d, *v = q + 2 * d;
+	bool query = is_query(a);
+	const float *k = a->seen + d, *v = a->seen + 2 * d, *zero = table->reversed + (W - 1) * e;
 	float scale = 1 / sqrtf((float)e);
-	if (is_bf16(at)) {
-		bf16_rows(T, e, q, ld, at->q_rows);
-		bf16_rows(T, e, k, ld, at->k_rows);
-		bf16_pack_transposed(e, T, k, ld, at->k_across);
-		bf16_pack(T, e, v, ld, at->v_down);
-	}
-	relative_product(at, table, T, q, ld, at->q_rows, at->q_relative);
-	relative_product(at, table, T, k, ld, at->k_rows, at->k_relative);
-	for (int first = 0; first < T; first += BLOCK) {
-		struct block b = block_at(at, T, limit, first);
-		across_product(at, &b, q, k, ld, ld, at->q_rows, at->k_across, at->scores);
+	if (is_bf16(at))
+		bf16_rows(a->T, e, a->q, ld, at->q_rows);
+	relative_product(at, table, a->T, a->q, ld, at->q_rows, at->q_relative);
+	for (int first = 0; first < a->T; first += BLOCK) {
+		struct block b = block_at(at, a->T, a->limit, first);
+		float own[BLOCK];
+		across_product(at, &b, a->q, k, ld, ld, at->q_rows, at->k_across, at->scores);
 		for (int i = 0; i < b.rows; i++) {
-			int l = first + i, low = lowest(at, l), count = limit[l] - low + 1, column = W - 1 - (l - low);
-			float *row = at->scores + i * b.keys,
-			      *band = kept + ((size_t)head * (size_t)T + (size_t)l) * (size_t)J;
+			int l = first + i, low = lowest(at, l), count = a->limit[l] - low + 1, column = W - 1 - (l - low);
+			float *row = at->scores + i * b.keys, *band = kept + band_of(at, a, rows, l);
 			kernel_scores(count, row + (low - b.from), at->q_relative + l * J + column,
 				      at->k_relative + low * J + column, J + 1, scale);
+			if (query) {
+				const float *q = a->q + (ptrdiff_t)l * ld;
+				row[l - b.from] =
+				    scale * (dot(e, q, q + d) + at->q_relative[l * J + W - 1] + dot(e, q + d, zero));
+			}
 			kernel_softmax(count, row + (low - b.from), band);
-			spread_row(at, &b, l, limit[l], band, row_key(key, head, l), train, row);
+			spread_row(at, &b, l, a->limit[l], band, key_of(a, l), train, row);
+			own[i] = row[l - b.from];
+			if (query)
+				row[l - b.from] = 0;
 		}
 		gather_product(at, &b, at->scores, v, ld, at->v_down, false, context, d);
+		for (int i = 0; query && i < b.rows; i++)
+			kernel_axpy(e, own[i], a->q + (ptrdiff_t)(first + i) * ld + 2 * d,
+				    context + (ptrdiff_t)(first + i) * d);
 	}
 }
 
-void attention_forward(struct attention *attention, const struct attention_table *table, int T, const int *limit,
-		       const float *qkv, uint32_t key, bool train, float *kept, float *context)
+void attention_forward(struct attention *at, const struct attention_table *table, int T, const int *limit, const float *qkv,
+		       uint32_t key, bool train, float *kept, float *context)
 {
-	for (int head = 0; head < attention->shape.heads; head++)
-		head_forward(attention, table, T, limit, qkv + head * attention->e, head, key, train, kept,
-			     context + head * attention->e);
+	for (int head = 0; head < at->shape.heads; head++) {
+		const float *q = qkv + head * at->e;
+		struct asking a = {.T = T, .head = head, .limit = limit, .q = q, .seen = q, .key = key};
+		open_keys(at, T, q);
+		relative_product(at, table, T, q + at->shape.width, 3 * at->shape.width, at->k_rows, at->k_relative);
+		ask_forward(at, table, &a, T, train, kept, context + head * at->e);
+	}
 }
 
-/* Gradient of one row's scores, in place over the gradient of its probabilities; puts it into both relative gradients. */
-static void backward_row(struct attention *at, const struct block *b, int l, int limit, const float *band, uint32_t key,
-			 float *row)
+void attention_forward_causal(struct attention *at, const struct attention_table *table, int notes, const float *qkv,
+			      uint32_t key, bool train, float *kept, float *context)
 {
-	int low = lowest(at, l), count = limit - low + 1, J = at->J, column = at->shape.span - 1 - (l - low);
-	float *g = row + (low - b->from), scale = 1 / sqrtf((float)at->e), dot = 0;
-	dropout_apply(key, at->shape.dropout, count, g);
+	int d = at->shape.width;
+	for (int head = 0; head < at->shape.heads; head++) {
+		const float *q = qkv + head * at->e;
+		struct asking a = {.T = notes, .head = head, .limit = at->diagonal, .q = q, .seen = q, .key = key};
+		open_keys(at, notes, q);
+		relative_product(at, table, notes, q + d, 3 * d, at->k_rows, at->k_relative);
+		ask_forward(at, table, &a, 2 * notes, train, kept, context + head * at->e);
+		a.q = q + (ptrdiff_t)notes * 3 * d;
+		a.first = notes;
+		ask_forward(at, table, &a, 2 * notes, train, kept, context + (ptrdiff_t)notes * d + head * at->e);
+	}
+}
+
+/* Gradient of one row's scores, in place over the gradient of its probabilities; puts it into both relative gradients: that
+ * of keys is added to where another row has been. Returns the gradient of a query's own score, which is taken out. */
+static float backward_row(struct attention *at, const struct block *b, const struct asking *a, int l, const float *band,
+			  float *row)
+{
+	int limit = a->limit[l], low = lowest(at, l), count = limit - low + 1, J = at->J,
+	    column = at->shape.span - 1 - (l - low);
+	float *g = row + (low - b->from), scale = 1 / sqrtf((float)at->e), sum = 0, own = 0;
+	dropout_apply(key_of(a, l), at->shape.dropout, count, g);
 	for (int c = 0; c < count; c++)
-		dot += g[c] * band[c];
+		sum += g[c] * band[c];
 	for (int c = 0; c < count; c++)
-		g[c] = band[c] * (g[c] - dot) * scale;
+		g[c] = band[c] * (g[c] - sum) * scale;
 	memset(row, 0, (size_t)(low - b->from) * sizeof *row);
 	memset(row + (limit + 1 - b->from), 0, (size_t)(b->from + b->keys - limit - 1) * sizeof *row);
 	float *across = at->q_relative + (ptrdiff_t)l * J, *down = at->k_relative + (ptrdiff_t)low * J + column;
 	memset(across, 0, (size_t)J * sizeof *across);
 	memcpy(across + column, g, (size_t)count * sizeof *across);
+	if (is_query(a)) {
+		own = g[--count];
+		g[count] = 0;
+		for (int c = 0; c < count; c++)
+			down[(ptrdiff_t)c * (J + 1)] += g[c];
+		return own;
+	}
 	for (int c = 0; c < count; c++)
 		down[(ptrdiff_t)c * (J + 1)] = g[c];
+	return own;
 }
 
-static void head_backward(struct attention *at, const struct attention_table *table, int T, const int *limit, const float *q,
-			  int head, uint32_t key, const float *kept, const float *dcontext, float *dq)
+/* A query's own key and score: q . k + (q + k) . E of distance 0; q . E is with the rest of q_relative. */
+static void own_backward(struct attention *at, const struct attention_table *table, const float *q, float g, float *dq)
 {
-	int d = at->shape.width, ld = 3 * d, e = at->e, J = at->J;
-	const float *k = q + d, *v = q + 2 * d;
-	float *dk = dq + d, *dv = dq + 2 * d;
+	int d = at->shape.width, e = at->e, zero = (at->shape.span - 1) * e;
+	kernel_axpy(e, g, q + d, dq);
+	kernel_axpy(e, g, q, dq + d);
+	kernel_axpy(e, g, table->reversed + zero, dq + d);
+	kernel_axpy(e, g, q + d, at->dreversed + zero);
+}
+
+/* dq, dseen: as q and seen of `a`, in the gradient of qkv. */
+static void ask_backward(struct attention *at, const struct attention_table *table, const struct asking *a, int rows,
+			 const float *kept, const float *dcontext, float *dq, float *dseen)
+{
+	int d = at->shape.width, ld = 3 * d, e = at->e;
+	bool query = is_query(a);
+	const float *k = a->seen + d, *v = a->seen + 2 * d;
 	if (is_bf16(at)) {
-		bf16_rows(T, e, dcontext, d, at->c_rows);
-		bf16_pack(T, e, dcontext, d, at->c_down);
-		bf16_pack_transposed(e, T, v, ld, at->v_across);
-		bf16_pack(T, e, q, ld, at->q_down);
-		bf16_pack(T, e, k, ld, at->k_down);
+		bf16_rows(a->T, e, dcontext, d, at->c_rows);
+		bf16_pack(a->T, e, dcontext, d, at->c_down);
+		bf16_pack(a->T, e, a->q, ld, at->q_down);
 	}
-	memset(at->k_relative, 0, (size_t)T * (size_t)J * sizeof(float));
-	for (int first = 0; first < T; first += BLOCK) {
-		struct block b = block_at(at, T, limit, first);
+	for (int first = 0; first < a->T; first += BLOCK) {
+		struct block b = block_at(at, a->T, a->limit, first);
 		for (int i = 0; i < b.rows; i++) {
 			int l = first + i;
-			spread_row(at, &b, l, limit[l], kept + ((size_t)head * (size_t)T + (size_t)l) * (size_t)J,
-				   row_key(key, head, l), true, at->scores + i * b.keys);
+			float *row = at->scores + i * b.keys;
+			spread_row(at, &b, l, a->limit[l], kept + band_of(at, a, rows, l), key_of(a, l), true, row);
+			if (query) {
+				kernel_axpy(e, row[l - b.from], dcontext + (ptrdiff_t)l * d, dq + (ptrdiff_t)l * ld + 2 * d);
+				row[l - b.from] = 0;
+			}
 		}
-		scatter_product(at, &b, at->scores, dcontext, d, at->c_down, dv, ld);
+		scatter_product(at, &b, at->scores, dcontext, d, at->c_down, dseen + 2 * d, ld);
 		across_product(at, &b, dcontext, v, d, ld, at->c_rows, at->v_across, at->gradient);
 		for (int i = 0; i < b.rows; i++) {
 			int l = first + i;
-			backward_row(at, &b, l, limit[l], kept + ((size_t)head * (size_t)T + (size_t)l) * (size_t)J,
-				     row_key(key, head, l), at->gradient + i * b.keys);
+			float *row = at->gradient + i * b.keys;
+			const float *q = a->q + (ptrdiff_t)l * ld;
+			if (query)
+				row[l - b.from] = dot(e, dcontext + (ptrdiff_t)l * d, q + 2 * d);
+			float own = backward_row(at, &b, a, l, kept + band_of(at, a, rows, l), row);
+			if (query)
+				own_backward(at, table, q, own, dq + (ptrdiff_t)l * ld);
 		}
 		gather_product(at, &b, at->gradient, k, ld, at->k_down, true, dq, ld);
-		scatter_product(at, &b, at->gradient, q, ld, at->q_down, dk, ld);
+		scatter_product(at, &b, at->gradient, a->q, ld, at->q_down, dseen + d, ld);
 	}
-	relative_backward(at, table, T, at->q_relative, q, ld, at->q_down, dq);
-	relative_backward(at, table, T, at->k_relative, k, ld, at->k_down, dk);
+	relative_backward(at, table, a->T, at->q_relative, a->q, ld, at->q_down, dq);
 }
 
-void attention_backward(struct attention *attention, const struct attention_table *table, int T, const int *limit,
-			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv,
-			float *ddistance)
+/* Around the asking rows of a head in a backward pass: what their keys need before, and get after. */
+static void open_backward(struct attention *at, int T, const float *seen)
 {
-	int e = attention->e, J = attention->J, W = attention->shape.span;
-	memset(dqkv, 0, (size_t)T * 3 * (size_t)attention->shape.width * sizeof *dqkv);
-	memset(attention->dreversed, 0, (size_t)(J * e) * sizeof(float));
-	for (int head = 0; head < attention->shape.heads; head++)
-		head_backward(attention, table, T, limit, qkv + head * e, head, key, kept, dcontext + head * e,
-			      dqkv + head * e);
-	for (int j = 0; j < J; j++)
-		kernel_axpy(e, 1, attention->dreversed + j * e, ddistance + (2 * W - 2 - j) * e);
+	int d = at->shape.width, ld = 3 * d, e = at->e;
+	memset(at->k_relative, 0, (size_t)T * (size_t)at->J * sizeof(float));
+	if (!is_bf16(at))
+		return;
+	bf16_pack_transposed(e, T, seen + 2 * d, ld, at->v_across);
+	bf16_pack(T, e, seen + d, ld, at->k_down);
+}
+
+static void open_gradient(struct attention *at, int rows, float *dqkv)
+{
+	memset(dqkv, 0, (size_t)rows * 3 * (size_t)at->shape.width * sizeof *dqkv);
+	memset(at->dreversed, 0, (size_t)(at->J * at->e) * sizeof(float));
+}
+
+static void add_distances(const struct attention *at, float *ddistance)
+{
+	int e = at->e;
+	for (int j = 0; j < at->J; j++)
+		kernel_axpy(e, 1, at->dreversed + j * e, ddistance + (2 * at->shape.span - 2 - j) * e);
+}
+
+void attention_backward(struct attention *at, const struct attention_table *table, int T, const int *limit, const float *qkv,
+			uint32_t key, const float *kept, const float *dcontext, float *dqkv, float *ddistance)
+{
+	int d = at->shape.width;
+	open_gradient(at, T, dqkv);
+	for (int head = 0; head < at->shape.heads; head++) {
+		const float *q = qkv + head * at->e;
+		float *dq = dqkv + head * at->e;
+		struct asking a = {.T = T, .head = head, .limit = limit, .q = q, .seen = q, .key = key};
+		open_backward(at, T, q);
+		ask_backward(at, table, &a, T, kept, dcontext + head * at->e, dq, dq);
+		relative_backward(at, table, T, at->k_relative, q + d, 3 * d, at->k_down, dq + d);
+	}
+	add_distances(at, ddistance);
+}
+
+void attention_backward_causal(struct attention *at, const struct attention_table *table, int notes, const float *qkv,
+			       uint32_t key, const float *kept, const float *dcontext, float *dqkv, float *ddistance)
+{
+	int d = at->shape.width;
+	open_gradient(at, 2 * notes, dqkv);
+	for (int head = 0; head < at->shape.heads; head++) {
+		const float *q = qkv + head * at->e, *dc = dcontext + head * at->e;
+		float *dq = dqkv + head * at->e;
+		struct asking a = {.T = notes, .head = head, .limit = at->diagonal, .q = q, .seen = q, .key = key};
+		open_backward(at, notes, q);
+		ask_backward(at, table, &a, 2 * notes, kept, dc, dq, dq);
+		a.q = q + (ptrdiff_t)notes * 3 * d;
+		a.first = notes;
+		ask_backward(at, table, &a, 2 * notes, kept, dc + (ptrdiff_t)notes * d, dq + (ptrdiff_t)notes * 3 * d, dq);
+		relative_backward(at, table, notes, at->k_relative, q + d, 3 * d, at->k_down, dq + d);
+	}
+	add_distances(at, ddistance);
 }

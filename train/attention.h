@@ -40,4 +40,12 @@ void attention_backward(struct attention *attention, const struct attention_tabl
 			const float *qkv, uint32_t key, const float *kept, const float *dcontext, float *dqkv,
 			float *ddistance);
 
+/* The same for a causal sequence: qkv[2 notes][3 d] and context[2 notes][d] are of one causal row a note, then one query a
+ * note. Causal row i sees causal rows max(0, i - W + 1) .. i. Query i sees the causal rows before i of that band, and its
+ * own key and value where row i would stand: it never meets what row i or a later one carries. */
+void attention_forward_causal(struct attention *attention, const struct attention_table *table, int notes, const float *qkv,
+			      uint32_t key, bool train, float *kept, float *context);
+void attention_backward_causal(struct attention *attention, const struct attention_table *table, int notes, const float *qkv,
+			       uint32_t key, const float *kept, const float *dcontext, float *dqkv, float *ddistance);
+
 #endif

@@ -25,7 +25,7 @@ static uint64_t pass(void *context, int worker, uint64_t step, int index, float 
 	struct desk *desk = &l->desk[worker];
 	sampler_draw(l->sampler, step, index, &desk->sample);
 	network_pass(l->network, desk->workspace, &desk->sample.sequence, gradient, score);
-	return (uint64_t)desk->sample.sequence.length;
+	return (uint64_t)sequence_notes(&desk->sample.sequence);
 }
 
 /* Every worker takes every workers-th chunk of each head's validation part, chunks as long as training sequences. */

@@ -4,6 +4,7 @@
 
 #include "model/kernels.h"
 #include "model/matrix.h"
+#include "model/predictors.h"
 #include "model/vector.h"
 #include "train/dropout.h"
 
@@ -50,8 +51,7 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 		     attention_table_new(&w->table, &network->attention);
 	}
 	for (int i = 0; ok && i < shape->heads; i++) {
-		int in = shape->head[i].level == HEAD_NOTE ? d : POOL_ROWS * d;
-		ok = product_weight_new(&network->head_first[i], precision, HEAD_INNER, in,
+		ok = product_weight_new(&network->head_first[i], precision, HEAD_INNER, shape_head_input(shape, i),
 					values + parameters->head[i].first.weight);
 	}
 	if (!ok) {
@@ -170,6 +170,7 @@ struct workspace *workspace_new(const struct network *network)
 	if (!ws)
 		return NULL;
 	int d = network->shape->width, f = network->shape->inner, wide = f > 4 * d ? f : 4 * d;
+	wide = wide > d + CAUSAL_PREDICTORS ? wide : d + CAUSAL_PREDICTORS;
 	ws->network = network;
 	ws->attention = attention_new(&network->attention);
 	ws->memory = aligned_alloc(64, lay_out(network, ws, NULL) * sizeof(float));
@@ -276,8 +277,12 @@ static void layer_forward(const struct network *network, struct workspace *ws, c
 	float rate = train ? network->options.dropout : 0, *projected = ws->temporary;
 	product_forward(&w->qkv, &ws->scratch, T, x, k->qkv);
 	kernel_add_bias(T, 3 * d, v + o->qkv.bias, k->qkv);
-	attention_forward(ws->attention, &w->table, T, s->limit, k->qkv, drop_key(s->key, DROP_ATTENTION, layer), train,
-			  k->probabilities, k->context);
+	uint32_t key = drop_key(s->key, DROP_ATTENTION, layer);
+	if (s->predictors)
+		attention_forward_causal(ws->attention, &w->table, sequence_notes(s), k->qkv, key, train, k->probabilities,
+					 k->context);
+	else
+		attention_forward(ws->attention, &w->table, T, s->limit, k->qkv, key, train, k->probabilities, k->context);
 	product_forward(&w->attention_output, &ws->scratch, T, k->context, projected);
 	kernel_add_bias(T, d, v + o->attention_output.bias, projected);
 	dropout_apply(drop_key(s->key, DROP_PROJECTION, layer), rate, (long)T * d, projected);
@@ -324,8 +329,13 @@ static void layer_backward(const struct network *network, struct workspace *ws, 
 				gradient + o->attention_output.weight);
 	float *dcontext = ws->temporary;
 	product_input_gradient(&w->attention_output, &ws->scratch, T, dy, false, dcontext);
-	attention_backward(ws->attention, &w->table, T, s->limit, k->qkv, drop_key(s->key, DROP_ATTENTION, layer),
-			   k->probabilities, dcontext, wide, gradient + o->distance);
+	uint32_t key = drop_key(s->key, DROP_ATTENTION, layer);
+	if (s->predictors)
+		attention_backward_causal(ws->attention, &w->table, sequence_notes(s), k->qkv, key, k->probabilities,
+					  dcontext, wide, gradient + o->distance);
+	else
+		attention_backward(ws->attention, &w->table, T, s->limit, k->qkv, key, k->probabilities, dcontext, wide,
+				   gradient + o->distance);
 	bias_backward(T, 3 * d, wide, gradient + o->qkv.bias);
 	product_weight_gradient(&w->qkv, &ws->scratch, T, wide, x, gradient + o->qkv.weight);
 	product_input_gradient(&w->qkv, &ws->scratch, T, wide, true, dx);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct network_options {
-	int rows; /* longest sequence */
+	int rows; /* longest sequence: twice its notes if it is causal */
 	enum precision precision;
 	float dropout;
 };
@@ -29,24 +29,32 @@ void network_free(struct network *network); /* NULL is allowed */
 int network_parts(const struct network *network);
 void network_prepare(struct network *network, int part);
 
-/* What a sequence is asked. Unlabelled notes are LABEL_NONE. */
+/* What a sequence is asked. Unlabelled notes are LABEL_NONE. A causal sequence teaches the heads of the causal setting: its
+ * rows are one a note with its velocity, which see no later row, then one a note that asks for it: there velocity is MASK,
+ * and of the rows before, it sees those of earlier notes (train/attention.h). The causal heads read the second half. */
 #define LABEL_NONE (-1)
 struct sequence {
-	int length;			     /* T, 1..rows */
+	int length;			     /* T, 1..rows: notes, or twice the notes of a causal sequence */
 	const struct token *tokens;	     /* [T] */
-	const int *limit;		     /* [T]: last row each row sees */
-	const int8_t *note_label[HEADS_MAX]; /* [T], or NULL: head not asked */
+	const int *limit;		     /* [T]: last row each row sees; not read in a causal sequence */
+	const float *predictors;	     /* [notes][CAUSAL_PREDICTORS] makes the sequence a causal one; else NULL */
+	const int8_t *note_label[HEADS_MAX]; /* [notes], or NULL: head not asked */
 	int sequence_label[HEADS_MAX];	     /* class, or LABEL_NONE */
 	float weight[HEADS_MAX];	     /* of each labelled note's (or the sequence's) cross-entropy in the gradient */
 	uint32_t key;			     /* of this sequence's dropout */
 };
 
+static inline int sequence_notes(const struct sequence *sequence)
+{
+	return sequence->predictors ? sequence->length / 2 : sequence->length;
+}
+
 /* Sums over labelled notes or sequences, by head; in pre-training by attribute, then the masker. */
 #define SCORES_MAX (ATTRIBUTES + 1)
 _Static_assert(SCORES_MAX >= HEADS_MAX, "a score a head");
 struct score {
-	double loss[SCORES_MAX]; /* cross-entropy, nats, unweighted */
-	uint64_t asked[SCORES_MAX], right[SCORES_MAX];
+	double loss[SCORES_MAX];		       /* cross-entropy, nats, unweighted */
+	uint64_t asked[SCORES_MAX], right[SCORES_MAX]; /* of a velocity head: right in the six dynamics, as eval counts */
 };
 void score_add(struct score *sum, const struct score *score);
 

@@ -4,6 +4,8 @@
 
 #include "model/kernels.h"
 #include "model/matrix.h"
+#include "model/predictors.h"
+#include "stream/octuple.h"
 #include "train/dropout.h"
 
 #include <math.h>
@@ -17,33 +19,50 @@ static size_t rounded(size_t count)
 size_t heads_workspace(const struct network *network, struct workspace *ws, float *memory)
 {
 	size_t T = (size_t)network->options.rows, d = (size_t)network->shape->width;
-	size_t in = rounded(T * d > POOL_ROWS * d ? T * d : POOL_ROWS * d), inner = rounded(T * HEAD_INNER);
+	size_t note = rounded(T * (d + CAUSAL_PREDICTORS)), in = note > POOL_ROWS * d ? note : rounded(POOL_ROWS * d);
+	size_t inner = rounded(T * HEAD_INNER);
 	size_t logits = rounded(T * CLASSES_MAX), pool = rounded(2 * T * (POOL_INNER + POOL_ROWS) + POOL_ROWS * d);
 	if (memory) {
 		ws->head_in = memory;
 		ws->head_inner = memory + in;
 		ws->head_logits = ws->head_inner + 2 * inner;
 		ws->pool = ws->head_logits + logits;
+		ws->head_din = ws->pool + pool;
 	}
-	return in + 2 * inner + logits + pool;
+	return in + 2 * inner + logits + pool + note;
+}
+
+static int most_probable(int classes, const float *probability)
+{
+	int best = 0;
+	for (int c = 1; c < classes; c++)
+		best = probability[c] > probability[best] ? c : best;
+	return best;
+}
+
+static bool right_dynamic(const float *probability, int id)
+{
+	float sum[DYNAMICS] = {0};
+	for (int c = 0; c < TOKEN_VELOCITIES; c++)
+		sum[dynamic_of_velocity(octuple_velocity_of_id(c))] += probability[c];
+	return most_probable(DYNAMICS, sum) == (int)dynamic_of_velocity(octuple_velocity_of_id(id));
 }
 
 /* Cross-entropy of rows with a label; logits become weight * (softmax - one hot), zero where there is no label. */
-static void cross_entropy(int rows, int classes, const int8_t *label, float weight, float *logits, double *loss,
-			  uint64_t *asked, uint64_t *right)
+static void cross_entropy(const struct head_spec *head, int rows, const int8_t *label, float weight, float *logits,
+			  double *loss, uint64_t *asked, uint64_t *right)
 {
+	int classes = head->classes;
+	bool velocities = head->setting != SETTING_PLAYED && classes == TOKEN_VELOCITIES;
 	for (int t = 0; t < rows; t++, logits += classes) {
 		if (label[t] < 0) {
 			memset(logits, 0, (size_t)classes * sizeof *logits);
 			continue;
 		}
-		int best = 0;
-		for (int c = 1; c < classes; c++)
-			best = logits[c] > logits[best] ? c : best;
 		kernel_softmax(classes, logits, logits);
 		*loss -= log((double)logits[label[t]] + 1e-30);
 		*asked += 1;
-		*right += best == label[t];
+		*right += velocities ? right_dynamic(logits, label[t]) : most_probable(classes, logits) == label[t];
 		logits[label[t]] -= 1;
 		for (int c = 0; c < classes; c++)
 			logits[c] *= weight;
@@ -69,7 +88,8 @@ static void classifier_pass(const struct network *network, struct workspace *ws,
 	dropout_apply(inner_key, rate, (long)rows * HEAD_INNER, inner);
 	matrix_nt(rows, classes, HEAD_INNER, inner, HEAD_INNER, last, HEAD_INNER, 0, logits, classes);
 	kernel_add_bias(rows, classes, network->values + o->last.bias, logits);
-	cross_entropy(rows, classes, label, weight, logits, &score->loss[head], &score->asked[head], &score->right[head]);
+	cross_entropy(&network->shape->head[head], rows, label, weight, logits, &score->loss[head], &score->asked[head],
+		      &score->right[head]);
 	if (!gradient)
 		return;
 	matrix_tn(classes, HEAD_INNER, rows, logits, classes, inner, HEAD_INNER, 1, gradient + o->last.weight, HEAD_INNER);
@@ -83,24 +103,34 @@ static void classifier_pass(const struct network *network, struct workspace *ws,
 	product_input_gradient(first, &ws->scratch, rows, dinner, true, din);
 }
 
+/* A note head reads hidden states, the second half of them in a causal sequence, each row then followed by its predictors.
+ */
 static void note_pass(const struct network *network, struct workspace *ws, const struct sequence *sequence, int head,
 		      const float *hidden, float *gradient, float *dhidden, struct score *score)
 {
-	int T = sequence->length, d = network->shape->width;
-	long count = (long)T * d;
+	int notes = sequence_notes(sequence), d = network->shape->width, in = shape_head_input(network->shape, head);
+	long skipped = (long)(sequence->length - notes) * d, count = (long)notes * d;
 	uint32_t key = drop_key(sequence->key, DROP_HEAD_IN, head);
 	float rate = gradient ? network->options.dropout : 0;
-	float *din = ws->temporary;
-	memcpy(ws->head_in, hidden, (size_t)count * sizeof *hidden);
-	dropout_apply(key, rate, count, ws->head_in);
+	float *dropped = ws->temporary, *din = ws->head_din;
+	memcpy(dropped, hidden + skipped, (size_t)count * sizeof *hidden);
+	dropout_apply(key, rate, count, dropped);
+	for (int t = 0; t < notes; t++) {
+		memcpy(ws->head_in + t * in, dropped + t * d, (size_t)d * sizeof *dropped);
+		if (in > d)
+			memcpy(ws->head_in + t * in + d, sequence->predictors + t * CAUSAL_PREDICTORS,
+			       CAUSAL_PREDICTORS * sizeof *dropped);
+	}
 	if (gradient)
-		memset(din, 0, (size_t)count * sizeof *din);
-	classifier_pass(network, ws, head, T, ws->head_in, sequence->note_label[head], sequence->weight[head], sequence->key,
-			gradient, din, score);
+		memset(din, 0, (size_t)(notes * in) * sizeof *din);
+	classifier_pass(network, ws, head, notes, ws->head_in, sequence->note_label[head], sequence->weight[head],
+			sequence->key, gradient, din, score);
 	if (!gradient)
 		return;
-	dropout_apply(key, rate, count, din);
-	kernel_axpy(count, 1, din, dhidden);
+	for (int t = 0; t < notes; t++)
+		memcpy(dropped + t * d, din + t * in, (size_t)d * sizeof *dropped);
+	dropout_apply(key, rate, count, dropped);
+	kernel_axpy(count, 1, dropped, dhidden + skipped);
 }
 
 static void sequence_pass(const struct network *network, struct workspace *ws, const struct sequence *sequence, int head,
@@ -148,9 +178,12 @@ void heads_pass(const struct network *network, struct workspace *workspace, cons
 		const float *hidden, float *gradient, float *dhidden, struct score *score)
 {
 	for (int head = 0; head < network->shape->heads; head++) {
-		if (network->shape->head[head].level == HEAD_NOTE && sequence->note_label[head])
+		const struct head_spec *spec = &network->shape->head[head];
+		if ((spec->setting == SETTING_CAUSAL) != (sequence->predictors != NULL))
+			continue;
+		if (spec->level == HEAD_NOTE && sequence->note_label[head])
 			note_pass(network, workspace, sequence, head, hidden, gradient, dhidden, score);
-		else if (network->shape->head[head].level == HEAD_SEQUENCE && sequence->sequence_label[head] >= 0)
+		else if (spec->level == HEAD_SEQUENCE && sequence->sequence_label[head] >= 0)
 			sequence_pass(network, workspace, sequence, head, hidden, gradient, dhidden, score);
 	}
 }

@@ -38,6 +38,7 @@ struct workspace {
 	float *embedded, *normal0, *inverse0;		  /* embedding's norm; embedded is after dropout */
 	float *dx, *dy, *dwide, *temporary;		  /* [T][d], [T][d], [T][max(f, 3 d)], [T][d] */
 	float *head_in, *head_inner, *head_logits, *pool; /* heads */
+	float *head_din;				  /* gradient of head_in, of a note head */
 	float *memory;
 };
 

@@ -2,6 +2,7 @@
 #include "train/sampler.h"
 
 #include "base/random.h"
+#include "model/predictors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,15 @@ int sampler_label(const struct model_shape *shape, int head, const char *label)
 		if (strcmp(shape->head[head].label[c], label) == 0)
 			return c;
 	return LABEL_NONE;
+}
+
+int sampler_rows(const struct model_shape *shape, const struct sampler_options *options)
+{
+	int rows = options->rows;
+	for (int h = 0; h < shape->heads; h++)
+		if (shape->head[h].setting == SETTING_CAUSAL)
+			rows = 2 * options->rows;
+	return rows;
 }
 
 static bool is_melody(const struct head_spec *head)
@@ -109,13 +119,17 @@ bool sample_new(struct sample *sample, int rows)
 {
 	memset(sample, 0, sizeof *sample);
 	size_t count = (size_t)rows;
-	sample->tokens = calloc(count, sizeof *sample->tokens);
+	sample->tokens = calloc(2 * count, sizeof *sample->tokens);
+	sample->predictors = calloc(count * CAUSAL_PREDICTORS, sizeof *sample->predictors);
+	sample->pitch = calloc(count, sizeof *sample->pitch);
+	sample->velocity = calloc(count, sizeof *sample->velocity);
 	sample->limit = calloc(count, sizeof *sample->limit);
 	sample->edge = calloc(count, sizeof *sample->edge);
 	sample->notes = calloc(count, sizeof *sample->notes);
 	sample->order = calloc(count, sizeof *sample->order);
 	sample->when_us = calloc(count, sizeof *sample->when_us);
-	bool ok = sample->tokens && sample->limit && sample->edge && sample->notes && sample->order && sample->when_us;
+	bool ok = sample->predictors && sample->pitch && sample->velocity;
+	ok = ok && sample->tokens && sample->limit && sample->edge && sample->notes && sample->order && sample->when_us;
 	for (int h = 0; h < HEADS_MAX; h++)
 		ok = (sample->note_label[h] = calloc(count, sizeof **sample->note_label)) && ok;
 	if (!ok)
@@ -126,6 +140,9 @@ bool sample_new(struct sample *sample, int rows)
 void sample_free(struct sample *sample)
 {
 	free(sample->tokens);
+	free(sample->predictors);
+	free(sample->pitch);
+	free(sample->velocity);
 	free(sample->limit);
 	free(sample->edge);
 	free(sample->notes);
@@ -220,7 +237,8 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 		/* hidden velocities may teach every head: melody and style learn to do without. Played ones never teach a
 		 * head that is asked without. */
 		bool leaks = spec->setting == SETTING_HIDDEN && shape->head[head].setting != SETTING_HIDDEN;
-		if (leaks || !sampler->corpora[piece->set].head[h])
+		bool other = (spec->setting == SETTING_CAUSAL) != (shape->head[head].setting == SETTING_CAUSAL);
+		if (leaks || other || !sampler->corpora[piece->set].head[h])
 			continue;
 		if (spec->level == HEAD_SEQUENCE) {
 			sequence->sequence_label[h] = sampler_label(shape, h, piece->label);
@@ -290,6 +308,47 @@ static void hide_notes(const struct sampler *sampler, int count, double rate, st
 	}
 }
 
+/* What is drawn for a whole sequence. */
+struct manner {
+	bool live;
+	int shift, bar_offset;
+};
+
+/* One token a note as the head's setting sees them. */
+static void write_tokens(const struct sampler *sampler, int head, int count, const struct manner *manner,
+			 struct sample *sample)
+{
+	enum head_setting setting = sampler->shape->head[head].setting;
+	for (int i = 0; i < count; i++) {
+		const struct piece_note *note = &sample->notes[i];
+		bool known = setting != SETTING_CAUSAL && (!manner->live || known_duration(sampler, sample, i));
+		sample->tokens[i] =
+		    octuple_token(&note->place, note->pitch + manner->shift, known ? note->duration_positions : -1,
+				  setting == SETTING_HIDDEN ? -1 : note->velocity, manner->bar_offset);
+	}
+}
+
+/* Completes the sequence; in the causal setting the tokens again as queries, and what the notes before each predict. */
+static void finish(const struct sampler *sampler, int head, int count, struct sample *sample)
+{
+	struct sequence *sequence = &sample->sequence;
+	bool causal = sampler->shape->head[head].setting == SETTING_CAUSAL;
+	for (int i = 0; causal && i < count; i++) {
+		struct token *query = &sample->tokens[count + i];
+		*query = sample->tokens[i];
+		query->id[ATTRIBUTE_VELOCITY] = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
+		sample->pitch[i] = sample->notes[i].pitch;
+		sample->velocity[i] = sample->notes[i].velocity;
+		predictors_compute(sample->pitch, sample->velocity, i, sample->notes[i].pitch,
+				   sample->predictors + i * CAUSAL_PREDICTORS);
+	}
+	sequence->length = causal ? 2 * count : count;
+	sequence->tokens = sample->tokens;
+	sequence->limit = sample->limit;
+	sequence->predictors = causal ? sample->predictors : NULL;
+	weigh(sampler, count, sample);
+}
+
 void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struct sample *sample)
 {
 	const struct sampler_options *o = &sampler->options;
@@ -300,26 +359,17 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	if ((size_t)count > piece->count)
 		count = (int)piece->count;
 	size_t first = (size_t)random_integer(&random, 0, (int64_t)piece->count - count);
-	bool live = random_uniform(&random) < (double)o->live;
+	struct manner manner = {.live = random_uniform(&random) < (double)o->live};
 	arrange(piece, first, count, random_uniform(&random) < (double)o->disorder, &random, sample);
 	if (random_uniform(&random) < (double)o->regrid)
 		regrid(count, random_integer(&random, 0, 2000000), sample);
-	set_limits(sampler, count, live, &random, sample);
+	set_limits(sampler, count, manner.live, &random, sample);
 	label_notes(sampler, piece, head, count, sample);
-	int shift = o->transpose ? transposition(sample, count, &random) : 0;
-	int bar_offset = (int)random_integer(&random, 0, TOKEN_BARS - 1);
-	bool hidden = sampler->shape->head[head].setting == SETTING_HIDDEN;
-	for (int i = 0; i < count; i++) {
-		const struct piece_note *note = &sample->notes[i];
-		int64_t duration = !live || known_duration(sampler, sample, i) ? note->duration_positions : -1;
-		sample->tokens[i] =
-		    octuple_token(&note->place, note->pitch + shift, duration, hidden ? -1 : note->velocity, bar_offset);
-	}
+	manner.shift = o->transpose ? transposition(sample, count, &random) : 0;
+	manner.bar_offset = (int)random_integer(&random, 0, TOKEN_BARS - 1);
+	write_tokens(sampler, head, count, &manner, sample);
 	hide_notes(sampler, count, random_uniform(&random) * 2 * (double)o->mask, &random, sample);
-	weigh(sampler, count, sample);
-	sample->sequence.length = count;
-	sample->sequence.tokens = sample->tokens;
-	sample->sequence.limit = sample->limit;
+	finish(sampler, head, count, sample);
 	sample->sequence.key = (uint32_t)random_next(&random);
 }
 
@@ -330,15 +380,7 @@ void sampler_plain(const struct sampler *sampler, const struct piece *piece, siz
 	arrange(piece, first, count, false, &unused, sample);
 	set_limits(sampler, count, false, &unused, sample);
 	label_notes(sampler, piece, head, count, sample);
-	bool hidden = sampler->shape->head[head].setting == SETTING_HIDDEN;
-	for (int i = 0; i < count; i++) {
-		const struct piece_note *note = &sample->notes[i];
-		sample->tokens[i] =
-		    octuple_token(&note->place, note->pitch, note->duration_positions, hidden ? -1 : note->velocity, 0);
-	}
-	weigh(sampler, count, sample);
-	sample->sequence.length = count;
-	sample->sequence.tokens = sample->tokens;
-	sample->sequence.limit = sample->limit;
+	write_tokens(sampler, head, count, &(struct manner){0}, sample);
+	finish(sampler, head, count, sample);
 	sample->sequence.key = 0;
 }

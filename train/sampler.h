@@ -29,6 +29,9 @@ struct sampler_options {
 	bool transpose;		 /* by -11..11 */
 };
 
+/* Rows of the longest sequence that is drawn for any of the heads: what a network must have room for. */
+int sampler_rows(const struct model_shape *shape, const struct sampler_options *options);
+
 struct sampler;
 
 /* Set-up thread. dataset->pieces[].set indexes corpora. The dataset is borrowed. */
@@ -38,8 +41,10 @@ void sampler_free(struct sampler *sampler); /* NULL is allowed */
 
 /* Room for one sequence; one per thread. */
 struct sample {
-	struct sequence sequence; /* points into the arrays below */
-	struct token *tokens;
+	struct sequence sequence;  /* points into the arrays below */
+	struct token *tokens;	   /* [2 rows]: a causal sequence has two a note */
+	float *predictors;	   /* [rows][CAUSAL_PREDICTORS] */
+	uint8_t *pitch, *velocity; /* as predictors_compute wants them */
 	int *limit;
 	int *edge; /* last note of the segment each note is in */
 	int8_t *note_label[HEADS_MAX];
