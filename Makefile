@@ -1,7 +1,7 @@
 # midibertd: see README.md. `make help` lists the targets.
 # SAN=address|undefined|thread builds everything again under build/$(SAN)/, tests included; WERROR=1 makes warnings fatal.
 
-MODULES := base stream model engine osc daemon train rehearsal tools
+MODULES := base stream model engine osc web daemon train rehearsal tools
 SAN ?=
 WERROR ?=
 PREFIX ?= /usr/local
@@ -45,6 +45,27 @@ header_cmocka := cmocka
 MISSING := $(shell for p in $(ALL_PACKAGES); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
 PACKAGES := $(filter-out $(MISSING) cmocka,$(ALL_PACKAGES))
 
+# Left out where pkg-config does not find them, or on request: make HTTP=0 AVAHI=0 QR=0.
+OPTIONAL := libwebsockets avahi-client libqrencode
+switch_libwebsockets = $(HTTP)
+switch_avahi-client = $(AVAHI)
+switch_libqrencode = $(QR)
+loss_libwebsockets := no OSCQuery and no page (libwebsockets-dev)
+loss_avahi-client := nothing is announced with --lan (libavahi-client-dev)
+loss_libqrencode := the page's address comes as text alone (libqrencode-dev)
+source_libwebsockets := http
+source_avahi-client := announce
+source_libqrencode := qr
+UNFOUND := $(shell for p in $(OPTIONAL); do pkg-config --exists $$p 2>/dev/null || echo $$p; done)
+WITHOUT := $(foreach p,$(OPTIONAL),$(if $(filter $(p),$(UNFOUND))$(filter 0,$(switch_$(p))),$(p)))
+WITH := $(filter-out $(WITHOUT),$(OPTIONAL))
+ifeq ($(MAKELEVEL)$(filter clean help,$(MAKECMDGOALS)),0)
+$(foreach p,$(WITHOUT),$(info without $(p): $(loss_$(p))))
+endif
+LEFT_OUT := $(foreach p,$(WITHOUT),web/$(source_$(p)).c) $(foreach p,$(WITH),web/$(source_$(p))_absent.c)
+WEB_CFLAGS := $(if $(WITH),$(shell pkg-config --cflags $(WITH)))
+WEB_LDLIBS := $(if $(WITH),$(shell pkg-config --libs $(WITH)))
+
 SAN_address := -fsanitize=address -fno-omit-frame-pointer
 SAN_undefined := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_thread := -fsanitize=thread
@@ -70,8 +91,10 @@ LINK = $(CC) $(CFLAGS) $(SAN_$(SAN)) $(LDFLAGS)
 # ---- What is built -------------------------------------------------------------------------------------------------------
 lib = $(OBJ)/lib$(1).a
 objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
+members = $(filter-out $(LEFT_OUT),$(wildcard $(1)/*.c)) $(members_$(1))
+members_web := $(OBJ)/web/page_data.o
 programs = $(patsubst tests/$(1)/%.c,$(BUILD)/$(1)/%,$(wildcard tests/$(1)/$(2)*.c))
-DAEMON_LIBS := $(foreach m,engine model stream osc base,$(call lib,$(m)))
+DAEMON_LIBS := $(foreach m,web engine model stream osc base,$(call lib,$(m)))
 TOOL_LIBS := $(foreach m,rehearsal train engine model stream osc base,$(call lib,$(m)))
 
 UNIT := $(call programs,unit,test_)
@@ -93,7 +116,7 @@ $(1): FORCE
 	@printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $$@ || printf '%s\n' '$(subst ','\'',$(2))' >$$@
 endef
 $(eval $(call stamp,$(OBJ)/compile.flags,$(COMPILE)))
-$(eval $(call stamp,$(OBJ)/link.flags,$(LINK) $(PROJECT_LDLIBS) $(LDLIBS)))
+$(eval $(call stamp,$(OBJ)/link.flags,$(LINK) $(PROJECT_LDLIBS) $(WEB_LDLIBS) $(LDLIBS)))
 $(eval $(call stamp,$(OBJ)/version,$(VERSION) $(PREFIX)))
 
 $(OBJ)/%.o: %.c $(OBJ)/compile.flags
@@ -105,13 +128,23 @@ build/fuzzer.obj/train/bf16.o: private PROJECT_CFLAGS := $(filter-out -fsanitize
 
 # One static archive a module; built anew when a file joins or leaves it.
 define module
-$(eval $(call stamp,$(OBJ)/$(1).members,$(wildcard $(1)/*.c)))
-$$(call lib,$(1)): $$(call objects,$$(wildcard $(1)/*.c)) $$(OBJ)/$(1).members
+$(eval $(call stamp,$(OBJ)/$(1).members,$(call members,$(1))))
+$$(call lib,$(1)): $$(call objects,$$(call members,$(1))) $$(OBJ)/$(1).members
 	@mkdir -p $$(@D)
 	rm -f $$@; $$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach m,$(MODULES),$(eval $(call module,$(m))))
 
+# The page goes into the program as it stands in web/page/.
+PAGE := $(sort $(wildcard web/page/*))
+$(OBJ)/web/page_data.c: scripts/embed.sh $(PAGE) $(OBJ)/web.members
+	@mkdir -p $(@D)
+	scripts/embed.sh $(PAGE) >$@
+$(OBJ)/web/page_data.o: $(OBJ)/web/page_data.c $(OBJ)/compile.flags
+	$(COMPILE) -MMD -MP -c -o $@ $<
+$(OBJ)/web/%.o: private PROJECT_CFLAGS += $(WEB_CFLAGS)
+
+$(BUILD)/midibertd: private PROJECT_LDLIBS += $(WEB_LDLIBS)
 $(BUILD)/midibertd: $(call objects,$(wildcard daemon/*.c)) $(DAEMON_LIBS)
 $(BUILD)/midibert: $(call objects,$(wildcard tools/*.c)) $(TOOL_LIBS)
 $(BUILD)/midibertd $(BUILD)/midibert: $(OBJ)/link.flags
@@ -133,7 +166,8 @@ below_osc := osc base
 below_engine := engine stream model base
 below_train := train engine stream model base
 below_rehearsal := rehearsal train engine stream model base
-below_daemon := daemon engine stream model osc base
+below_web := web osc base
+below_daemon := daemon web engine stream model osc base
 below_tools := tools train engine stream model osc base
 below_tests := train engine stream model osc base
 INCLUDED := $(shell grep -oE '^.include "[a-z]+/' /dev/null $(wildcard tests/*/*.c) | sed 's/:.*"/:/; s|/$$||')

@@ -24,6 +24,7 @@ _midibertd()
 	:--keys) kind="none" ;;
 	:--osc) kind="none" ;;
 	:--control) kind="none" ;;
+	:--http) kind="words off" ;;
 	:--allow) kind="none" ;;
 	:--model) kind="files" ;;
 	:--window) kind="none" ;;
@@ -38,7 +39,7 @@ _midibertd()
 	:--config) kind="files" ;;
 	esac
 	case $command in
-	'') options="--source --connect --ignore --channel --keys --osc --control --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;

@@ -7,6 +7,7 @@
 #include "base/wake.h"
 #include "daemon/labeller.h"
 #include "daemon/notify.h"
+#include "daemon/outreach.h"
 #include "daemon/publisher.h"
 #include "daemon/realtime.h"
 #include "daemon/setup.h"
@@ -32,6 +33,7 @@ struct live {
 	struct labeller labeller;
 	struct publisher *publisher; /* large: its ring of delays */
 	struct osc_server *server;
+	struct outreach outreach;
 	pthread_t engine_thread, osc_thread;
 	bool engine_runs, osc_runs;
 	int signals;
@@ -57,7 +59,8 @@ static enum status open_parts(struct live *live, struct error *error)
 		return status;
 	struct source_output output = {live->shared.engine_events, live->shared.osc_events, live->shared.engine_wake,
 				       live->shared.osc_wake};
-	return setup_open_source(options, &output, &live->shared.source, error);
+	status = setup_open_source(options, &output, &live->shared.source, error);
+	return status == STATUS_OK ? outreach_open(options, live->server, &live->outreach, error) : status;
 }
 
 static enum status start_threads(struct live *live, struct error *error)
@@ -191,11 +194,13 @@ enum status live_run(const struct options *options, struct error *error)
 		report_start(&live);
 		wait_for_end(&live);
 		notify_stopping();
+		outreach_hush(&live.outreach);
 		if (atomic_load(&live.shared.osc_failed))
 			status = status_fail(error, STATUS_IO, "standard output cannot be written any more");
 	}
 	stop(&live);
-	osc_server_close(live.server);
+	osc_server_close(live.server); /* sends what still waits for its turn, to HTTP as well */
+	outreach_close(&live.outreach);
 	setup_close(&live.setup);
 	free(live.publisher);
 	shared_close(&live.shared);

@@ -5,6 +5,7 @@
 
 #include "engine/engine.h"
 #include "osc/server.h"
+#include "web/web.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -150,6 +151,16 @@ SETTER(control)
 	return set_text(&options->control, value, error);
 }
 
+SETTER(http)
+{
+	(void)layer;
+	const char *colon = strrchr(value, ':');
+	enum status status = strcmp(value, "off") == 0 ? STATUS_OK : osc_server_check_endpoint(value, error);
+	if (status != STATUS_OK && (!colon || strcmp(colon, ":0") != 0)) /* port 0: as for control */
+		return status;
+	return set_text(&options->http, value, error);
+}
+
 SETTER(allow)
 {
 	enum status status = osc_server_check_network(value, error);
@@ -265,6 +276,7 @@ SETTER(config)
 	}
 SWITCH(loop, loop)
 SWITCH(print, print)
+SWITCH(lan, lan)
 
 #define ACTION(name, wanted)                                                                                                \
 	SETTER(name)                                                                                                        \
@@ -293,7 +305,10 @@ const struct option_spec option_table[] = {
 	{"keys", "LO-HI", "0-127", "listen to these MIDI keys only", true, set_keys},
 	{"osc", "HOST:PORT", OSC_TARGET_DEFAULT, "send to this receiver (repeat it for more)", true, set_osc},
 	{"control", "HOST:PORT", OSC_CONTROL_DEFAULT, "take OSC control messages here", true, set_control},
-	{"allow", "NET", NULL, "take control from this network, too, such as 192.168.1.0/24 (repeat it for more)", true, set_allow},
+	{"http", "HOST:PORT|off", WEB_DEFAULT, "serve OSCQuery and a page to look at here", true, set_http},
+	{"lan", NULL, NULL, "let the local network in: control and HTTP on every address, announced by mDNS", true, set_lan},
+	{"allow", "NET", NULL, "let this network in, too, such as 192.168.1.0/24; with --lan: instead of the local ones (repeat it for more)",
+	 true, set_allow},
 	{"model", "FILE", NULL, "weights; otherwise $MIDIBERT_MODEL, then those that came with the program", true, set_model},
 	{"window", "NOTES", "256", "notes that a label looks back on, at most what the weights allow", true, set_window},
 	{"gather", "MS", "0", "wait so long after a note for the rest of its chord before judging it", true, set_gather},
@@ -363,6 +378,7 @@ void options_free(struct options *options)
 	free_list(&options->allow);
 	free(options->path);
 	free(options->control);
+	free(options->http);
 	free(options->model);
 	free(options->config);
 	memset(options, 0, sizeof *options);
@@ -506,7 +522,7 @@ void options_print(const struct options *options, FILE *file)
 		fprintf(file, "channel = %d\n", options->channel);
 	fprintf(file, "keys = %d-%d\n", options->key_low, options->key_high);
 	print_list(file, "osc", &options->osc);
-	fprintf(file, "control = %s\n", options->control);
+	fprintf(file, "control = %s\nhttp = %s\nlan = %s\n", options->control, options->http, options->lan ? "yes" : "no");
 	print_list(file, "allow", &options->allow);
 	if (options->model)
 		fprintf(file, "model = %s\n", options->model);

@@ -31,6 +31,8 @@ struct options {
 	int channel; /* 0: all */
 	int key_low, key_high;
 	char *control;
+	char *http; /* "off" or HOST:PORT */
+	bool lan;
 	char *model; /* NULL: model/locate.h decides */
 	const char *backend; /* auto, openblas or bf16: a literal */
 	int window;  /* notes */

@@ -191,6 +191,7 @@ static void tell_status(struct publisher *publisher, int64_t now_us)
 	osc_server_send_status(publisher->server, &publisher->status);
 	if (now_us < publisher->second_us)
 		return;
+	osc_server_tap_statistics(publisher->server);
 	publisher->second_us += SECOND_US;
 	if (publisher->second_us <= now_us)
 		publisher->second_us = now_us + SECOND_US;

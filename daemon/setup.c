@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "model/locate.h"
+#include "osc/networks.h"
 #include "stream/smf.h"
 
 #include <stdio.h>
@@ -151,15 +152,27 @@ static void say(const char *text)
 	fprintf(stderr, "midibertd: %s\n", text);
 }
 
+void setup_place(const struct options *options, const char *name, const char *value, char place[SETUP_PLACE_MAX])
+{
+	const char *port = strrchr(value, ':');
+	if (options->lan && port && !options_is_given(options, name))
+		snprintf(place, SETUP_PLACE_MAX, "%s%s", networks_everywhere(), port);
+	else
+		snprintf(place, SETUP_PLACE_MAX, "%s", value);
+}
+
 enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
 			      struct osc_server **server, struct error *error)
 {
 	bool is_virtual = options->source == SOURCE_KIND_FILE && options->speed == 0;
+	char control[SETUP_PLACE_MAX];
+	setup_place(options, "control", options->control, control);
 	struct osc_server_options server_options = {.targets = (const char *const *)options->osc.text,
 						    .target_count = options->osc.count,
-						    .control = options->control,
+						    .control = control,
 						    .allow = (const char *const *)options->allow.text,
 						    .allow_count = options->allow.count,
+						    .allow_local = options->lan && options->allow.count == 0,
 						    .timing = options->bundle ? OSC_TIMING_BUNDLE : OSC_TIMING_IMMEDIATE,
 						    .print = options->print ? stdout : NULL,
 						    .say = say,

@@ -26,6 +26,11 @@ enum status setup_open(const struct options *options, const struct engine_sink *
 		       struct error *error);
 void setup_close(struct setup *setup); /* an empty one is allowed */
 
+#define SETUP_PLACE_MAX 272
+
+/* Where to listen: the value of the option `name`, or with --lan, unless it was given, every address at its port. */
+void setup_place(const struct options *options, const char *name, const char *value, char place[SETUP_PLACE_MAX]);
+
 /* Opens the OSC server and tells it the model's labels. start_us: where OSC times count from. */
 enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
 			      struct osc_server **server, struct error *error);

@@ -78,6 +78,15 @@ static bool send_to(struct osc_server *server, struct receiver *receiver, const 
 	return done;
 }
 
+/* The tap gets the message without the bundle around it. */
+static void tap(struct osc_server *server, enum osc_address address, const unsigned char *datagram, size_t length, bool plain)
+{
+	size_t skip = server->timing == OSC_TIMING_BUNDLE && !plain ? OSC_BUNDLE_HEADER : 0;
+
+	if (server->tap.take && length > skip)
+		server->tap.take(server->tap.context, address, datagram + skip, length - skip);
+}
+
 int64_t broadcast_send(struct osc_server *server, enum osc_address address, const union osc_value *values, size_t count,
 		       int64_t time_us)
 {
@@ -96,9 +105,12 @@ int64_t broadcast_send(struct osc_server *server, enum osc_address address, cons
 			return 0;
 		any |= send_to(server, receiver, datagram, length);
 	}
+	int64_t sent_us = any ? clock_now_us() : 0;
+	if (length == 0 && server->tap.take)
+		length = encode(server, address, values, count, time_us, false, datagram);
+	tap(server, address, datagram, length, false);
 	if (!any)
 		return 0;
-	int64_t sent_us = clock_now_us();
 	server->count.messages++;
 	print_line(server, address, values, count);
 	return sent_us;
@@ -109,10 +121,12 @@ void broadcast_send_one(struct osc_server *server, struct receiver *receiver, en
 {
 	unsigned char datagram[OSC_DATAGRAM_MAX];
 
-	if (!(receiver->wanted >> address & 1))
+	if (receiver && !(receiver->wanted >> address & 1))
 		return;
 	size_t length = encode(server, address, values, count, clock_now_us(), false, datagram);
-	if (length == 0 || !send_to(server, receiver, datagram, length))
+	if (!receiver)
+		tap(server, address, datagram, length, false);
+	if (!receiver || length == 0 || !send_to(server, receiver, datagram, length))
 		return;
 	server->count.messages++;
 	print_line(server, address, values, count);
@@ -124,7 +138,9 @@ void broadcast_answer(struct osc_server *server, const struct endpoint *to, enum
 	unsigned char datagram[OSC_DATAGRAM_MAX];
 	size_t length = encode(server, address, values, count, 0, true, datagram);
 
-	if (length == 0)
+	if (!to)
+		tap(server, address, datagram, length, true);
+	if (!to || length == 0)
 		return;
 	if (sendto(server->control, datagram, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to->address,
 		   to->size) < 0) {

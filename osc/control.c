@@ -23,10 +23,7 @@ struct call {
 
 bool control_allows(const struct osc_server *server, const struct endpoint *host)
 {
-	for (int i = 0; i < server->networks; i++)
-		if (network_contains(&server->allow[i], host))
-			return true;
-	return false;
+	return networks_contain(&server->networks, host);
 }
 
 static void answer_error(struct osc_server *server, const struct endpoint *to, const char *code, const char *text,
@@ -168,17 +165,17 @@ static void list_subscribers(const struct call *call)
 	}
 }
 
-static void list_statistics(const struct call *call)
+static void list_statistics(struct osc_server *server, const struct endpoint *to)
 {
-	const struct osc_server_statistics *count = &call->server->count;
+	const struct osc_server_statistics *count = &server->count;
 	const union osc_value total[] = {{.i = wire_count(count->messages)},  {.i = wire_count(count->sent)},
 					 {.i = wire_count(count->failed)},    {.i = wire_count(count->received)},
 					 {.i = wire_count(count->malformed)}, {.i = wire_count(count->refused)}};
 	char host[ENDPOINT_HOST_MAX];
 
-	broadcast_answer(call->server, call->sender, OSC_STATS_TOTAL, total, 6);
+	broadcast_answer(server, to, OSC_STATS_TOTAL, total, 6);
 	for (int i = 0; i < ROSTER_MAX; i++) {
-		const struct receiver *receiver = &call->server->receiver[i];
+		const struct receiver *receiver = &server->receiver[i];
 
 		if (!receiver->used)
 			continue;
@@ -188,8 +185,14 @@ static void list_statistics(const struct call *call)
 						  {.i = wire_count(receiver->sent)},
 						  {.i = wire_count(receiver->failed)},
 						  {.i = wire_count(receiver->unreachable)}};
-		broadcast_answer(call->server, call->sender, OSC_STATS_RECEIVER, values, 5);
+		broadcast_answer(server, to, OSC_STATS_RECEIVER, values, 5);
 	}
+}
+
+void osc_server_tap_statistics(struct osc_server *server)
+{
+	if (server->tap.take)
+		list_statistics(server, NULL);
 }
 
 static bool has_receiver(const struct osc_server *server, const struct endpoint *host)
@@ -209,7 +212,7 @@ static void take_list(const struct call *call, enum osc_address address)
 	if (!rate_take(&call->server->brief_rate, call->now_us))
 		call->server->count.refused++;
 	else if (address == OSC_IN_STATS)
-		list_statistics(call);
+		list_statistics(call->server, call->sender);
 	else
 		list_subscribers(call);
 }

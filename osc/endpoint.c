@@ -78,6 +78,14 @@ enum status endpoint_figures(const char *text, struct endpoint *endpoint, struct
 	return look_up(text, false, AI_NUMERICHOST, endpoint, error);
 }
 
+void endpoint_take_both(int fd, const struct endpoint *local)
+{
+	int no = 0;
+
+	if (local->address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+}
+
 int endpoint_port(const struct endpoint *endpoint)
 {
 	if (endpoint->address.ss_family == AF_INET6)

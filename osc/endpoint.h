@@ -22,6 +22,8 @@ enum status endpoint_resolve(const char *text, bool any_port, struct endpoint *e
 
 /* Any thread; asks nobody. STATUS_NOT_FOUND: well-formed, but the host is a name and not an address in figures. */
 enum status endpoint_figures(const char *text, struct endpoint *endpoint, struct error *error);
+/* An IPv6 socket that is not bound yet is to take IPv4, too, whatever the system's preset. */
+void endpoint_take_both(int fd, const struct endpoint *local);
 
 int endpoint_port(const struct endpoint *endpoint);
 void endpoint_set_port(struct endpoint *endpoint, int port);

@@ -46,6 +46,7 @@ enum status receiver_connect(struct receiver *receiver, const struct endpoint *l
 	receiver->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (receiver->fd < 0)
 		return status_fail(error, STATUS_IO, "no socket for %s: %s", host, strerror(errno));
+	endpoint_take_both(receiver->fd, &receiver->peer);
 	/* A fixed target may be a broadcast address: the user wrote it down. Nobody subscribes for one. */
 	if ((receiver->fixed && set_option(receiver->fd, SO_BROADCAST, 1) != 0) ||
 	    (local && bind_beside(receiver->fd, local, owner) != 0) ||

@@ -36,6 +36,7 @@ static enum status open_control(struct osc_server *server, const char *text, str
 	server->control = socket(server->local.address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (server->control < 0)
 		return status_fail(error, STATUS_IO, "no socket for control: %s", strerror(errno));
+	endpoint_take_both(server->control, &server->local);
 	if (bind(server->control, (const struct sockaddr *)&server->local.address, server->local.size) != 0) {
 		if (errno == EADDRINUSE)
 			return status_fail(error, STATUS_IO,
@@ -50,22 +51,6 @@ static enum status open_control(struct osc_server *server, const char *text, str
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->control, &interest) != 0)
 		return status_fail(error, STATUS_IO, "epoll: %s", strerror(errno));
-	return STATUS_OK;
-}
-
-static enum status take_networks(struct osc_server *server, const struct osc_server_options *options, struct error *error)
-{
-	static const char *const loopback[] = {"127.0.0.0/8", "::1"};
-
-	if (options->allow_count > OSC_NETWORKS_MAX)
-		return status_fail(error, STATUS_USAGE, "more than %d networks are allowed", OSC_NETWORKS_MAX);
-	for (size_t i = 0; i < 2 + options->allow_count; i++) {
-		enum status status =
-		    network_parse(i < 2 ? loopback[i] : options->allow[i - 2], &server->allow[server->networks], error);
-		if (status != STATUS_OK)
-			return status;
-		server->networks++;
-	}
 	return STATUS_OK;
 }
 
@@ -112,7 +97,8 @@ enum status osc_server_open(const struct osc_server_options *options, struct osc
 	server->challenge_rate = rate_new(10);
 	server->brief_rate = rate_new(40);
 	broadcast_measure_clock(server);
-	enum status status = take_networks(server, options, error);
+	enum status status =
+	    networks_set(&server->networks, options->allow, options->allow_count, options->allow_local, error);
 	if (status == STATUS_OK)
 		status = open_control(server, options->control ? options->control : OSC_CONTROL_DEFAULT, error);
 	if (status == STATUS_OK)
@@ -155,6 +141,12 @@ int osc_server_port(const struct osc_server *server)
 	return endpoint_port(&server->local);
 }
 
+void osc_server_set_tap(struct osc_server *server, const struct osc_tap *tap)
+{
+	server->tap = *tap;
+	publish_brief(server, NULL);
+}
+
 const char *osc_server_session(const struct osc_server *server)
 {
 	return server->session;
@@ -169,6 +161,7 @@ void osc_server_expire(struct osc_server *server, int64_t now_us)
 	if (now_us >= server->clock_check_us) {
 		server->clock_check_us = now_us + CLOCK_CHECK_US;
 		broadcast_measure_clock(server);
+		networks_refresh(&server->networks);
 	}
 	if (server->print)
 		fflush(server->print);

@@ -25,6 +25,7 @@
 #include "base/event.h"
 #include "base/prediction.h"
 #include "base/status.h"
+#include "osc/namespace.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +38,6 @@
 #define OSC_TARGETS_MAX 16
 #define OSC_SUBSCRIBERS_MAX 64 /* ever; options may ask for fewer */
 #define OSC_SUBSCRIBERS_DEFAULT 32
-#define OSC_NETWORKS_MAX 16
 #define OSC_LEASE_SECONDS 60
 #define OSC_CHALLENGE_SECONDS 10
 
@@ -52,6 +52,7 @@ struct osc_server_options {
 	const char *control;	  /* "HOST:PORT"; NULL: OSC_CONTROL_DEFAULT. Port 0: any free one, see osc_server_port */
 	const char *const *allow; /* networks "10.0.0.0/8", "fe80::/10", "192.168.1.7" beside loopback, which always is */
 	size_t allow_count;
+	bool allow_local; /* and the networks that this computer is in, as they change */
 	enum osc_timing timing;
 	void (*say)(const char *text); /* told when a target's name is not known, and when it is or moves; NULL: nobody */
 	FILE *print;	     /* --print: one line a message that was sent; NULL: none. Flushed by osc_server_expire */
@@ -74,6 +75,15 @@ void osc_server_close(struct osc_server *server); /* sends what still waits for 
 /* Checks without opening or resolving anything, for --check-config: "HOST:PORT" and "NET/BITS". */
 enum status osc_server_check_endpoint(const char *text, struct error *error);
 enum status osc_server_check_network(const char *text, struct error *error);
+
+/* Where every message of the stream goes beside its receivers: as it is encoded for them, plain, in the osc thread, and
+ * whether or not anybody else wants it. take() neither blocks nor keeps the datagram. */
+struct osc_tap {
+	void (*take)(void *context, enum osc_address address, const void *datagram, size_t size);
+	void *context;
+};
+/* Before the osc thread starts. The tap gets at once what a new subscriber would. */
+void osc_server_set_tap(struct osc_server *server, const struct osc_tap *tap);
 
 /* ---- osc thread, or the main thread before the osc thread starts ---- */
 
@@ -180,5 +190,7 @@ struct osc_server_statistics {
 	uint64_t replaced; /* continuous values overtaken by a newer one before their turn */
 };
 void osc_server_statistics(const struct osc_server *server, struct osc_server_statistics *statistics);
+/* Gives the tap what /midibert/stats is answered with. */
+void osc_server_tap_statistics(struct osc_server *server);
 
 #endif

@@ -8,6 +8,7 @@
 #include "osc/challenge.h"
 #include "osc/endpoint.h"
 #include "osc/message.h"
+#include "osc/networks.h"
 #include "osc/rate.h"
 #include "osc/receiver.h"
 #include "osc/resolver.h"
@@ -31,11 +32,11 @@ struct pace {
 struct osc_server {
 	int epoll, control;    /* control, every subscriber's socket and the resolver's news are in epoll */
 	struct endpoint local; /* that control is bound to */
-	struct network allow[OSC_NETWORKS_MAX + 2];
-	int networks;
+	struct networks networks;
 	enum osc_timing timing;
 	FILE *print;
 	void (*say)(const char *text);
+	struct osc_tap tap;
 	bool unthrottled;
 	int max_subscribers;
 	int64_t start_us;
@@ -71,17 +72,17 @@ struct osc_server {
 /* Sends to every receiver that wants the address. time_us is for time tags. Returns as osc_server_send_* do. */
 int64_t broadcast_send(struct osc_server *server, enum osc_address address, const union osc_value *values, size_t count,
 		       int64_t time_us);
-/* Sends to one receiver, if it wants the address. */
+/* Sends to one receiver, if it wants the address; NULL: to the tap alone. */
 void broadcast_send_one(struct osc_server *server, struct receiver *receiver, enum osc_address address,
 			const union osc_value *values, size_t count);
-/* Answers from the control socket, plain. */
+/* Answers from the control socket, plain; to NULL: to the tap alone. */
 void broadcast_answer(struct osc_server *server, const struct endpoint *to, enum osc_address address,
 		      const union osc_value *values, size_t count);
 void broadcast_measure_clock(struct osc_server *server);
 
 /* ---- publish.c ---- */
 
-/* Tells a new subscriber what others already know. */
+/* Tells a new subscriber, or the tap (NULL), what others already know. */
 void publish_brief(struct osc_server *server, struct receiver *receiver);
 int64_t publish_labels(struct osc_server *server, enum osc_label_kind kind);
 /* Sends continuous values whose turn has come by now_us; INT64_MAX: all. */

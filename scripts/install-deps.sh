@@ -17,6 +17,9 @@ libjansson-dev         pc:jansson
 libinih-dev            pc:inih
 libsystemd-dev         pc:libsystemd
 nettle-dev             pc:nettle
+libwebsockets-dev      pc:libwebsockets
+libavahi-client-dev    pc:avahi-client
+libqrencode-dev        pc:libqrencode
 '
 test_packages='
 libcmocka-dev          pc:cmocka
@@ -42,6 +45,8 @@ pipewire               cmd:pipewire
 pipewire-bin           cmd:pw-cli
 pipewire-jack          cmd:pw-jack
 dbus                   cmd:dbus-run-session
+avahi-daemon           cmd:avahi-daemon
+chromium               cmd:chromium
 puredata-core          cmd:puredata
 supercollider-language cmd:sclang
 python3-torch          py:torch

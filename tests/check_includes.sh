@@ -2,7 +2,7 @@
 # Who may include whom: quoted includes are written from the root, name a file that is there and follow the arrows below; a
 # third-party header is included by one .c file (liblo: by two at most, in osc/); any other <header> is libc's or the kernel's.
 cd "$(dirname "$0")/.." || exit 1
-modules='base stream model engine osc daemon train rehearsal tools'
+modules='base stream model engine osc web daemon train rehearsal tools'
 # shellcheck disable=SC2046
 set -- $(find $modules examples -name '*.[ch]')
 [ $# -gt 0 ] || {
@@ -21,14 +21,16 @@ BEGIN {
 	allow("model", "base model")
 	allow("osc", "base osc")
 	allow("engine", "base stream model engine")
-	allow("daemon", "base stream model engine osc daemon")
+	allow("web", "base osc web")
+	allow("daemon", "base stream model engine osc web daemon")
 	allow("train", "base stream model engine train")
 	allow("rehearsal", "base stream model engine train rehearsal")
 	allow("tools", "base stream model engine osc train rehearsal tools")
 	allow("examples", "examples")
 
 	# Library headers: how many files may include them, and in which module alone ("" is any).
-	n = split("alsa/:1:stream jack/:1:stream lo/:2:osc cblas.h:1:model jansson.h:1: nettle/:1: ini.h:1:daemon systemd/:1:daemon", row, " ")
+	n = split("alsa/:1:stream jack/:1:stream lo/:2:osc cblas.h:1:model jansson.h:1: nettle/:1: ini.h:1:daemon systemd/:1:daemon " \
+		"libwebsockets.h:1:web avahi-client/:1:web avahi-common/:1:web qrencode.h:1:web", row, " ")
 	for (i = 1; i <= n; i++) {
 		split(row[i], part, ":")
 		most[part[1]] = part[2]

@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		address->sin_family = AF_INET;
 		address->sin_port = htons((uint16_t)(2 + (step & STEP_SENDER))); /* nobody listens there */
 		address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		server->networks = (step & STEP_FOREIGN) ? 0 : 2;
+		server->networks.count = (step & STEP_FOREIGN) ? 0 : 2;
 		now_us += (step & STEP_LATER) ? 200000 : 100;
 		now_us += (step & STEP_MUCH_LATER) ? 40000000 : 0;
 		/* In memory of exactly this size, so that a read past its end is seen. */

@@ -173,6 +173,8 @@ class Daemon:
         self.changed = threading.Condition()
         if "--control" not in arguments:
             arguments += ("--control", "127.0.0.1:0")
+        if "--http" not in arguments:
+            arguments += ("--http", "off")
         self.process = subprocess.Popen([DAEMON, *arguments], env=dict(ENVIRONMENT, **(environment or {})), text=True,
                                         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE)
         atexit.register(self.kill)

@@ -276,7 +276,7 @@ static void a_network_that_is_not_allowed_must_prove_itself(void **state)
 	struct client client = client_open();
 
 	(void)state;
-	server->networks = 0; /* loopback is the only other network that every machine has */
+	server->networks.count = 0; /* loopback is the only other network that every machine has */
 	client_send(&client, server, "/midibert/subscribe", "");
 	receive(server, 0);
 	int number = (int)client_expect(&client, "/midibert/challenge").number[0];
