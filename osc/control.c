@@ -179,7 +179,7 @@ static void list_statistics(struct osc_server *server, const struct endpoint *to
 
 		if (!receiver->used)
 			continue;
-		int port = receiver_place(call->server, receiver, host);
+		int port = receiver_place(server, receiver, host);
 		const union osc_value values[] = {{.s = host},
 						  {.i = port},
 						  {.i = wire_count(receiver->sent)},
