@@ -62,6 +62,10 @@ static bool starts_with(const char *text, const char *start)
 static enum status find_heads(struct engine *engine, struct error *error)
 {
 	const struct model_shape *shape = engine->shape;
+	if (shape->heads == 0)
+		return status_fail(error, STATUS_UNSUPPORTED,
+				   "%s: no head to publish: an encoder alone; midibert finetune --init makes one that answers",
+				   model_path(engine->model));
 	static const char *const name[LABELS] = {"melody", "velocity_hidden"};
 	static const enum prediction_kind kind[LABELS] = {PREDICT_MELODY, PREDICT_VELOCITY_HIDDEN};
 	for (int i = 0; i < LABELS; i++) {

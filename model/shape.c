@@ -213,6 +213,8 @@ enum status shape_read(const struct safetensors *file, const char *path, struct 
 		shape->lookahead = LOOKAHEAD_UNLIMITED;
 	else if ((status = get_integer(&m, "lookahead", &shape->lookahead)) != STATUS_OK)
 		return status;
+	text = safetensors_metadata(file, "pretraining");
+	shape->pretraining = text && strcmp(text, "yes") == 0;
 	if ((status = read_heads(&m, shape)) != STATUS_OK || (status = shape_check(shape, path, error)) != STATUS_OK)
 		return status;
 	return check_size(&m, shape);
@@ -340,6 +342,8 @@ void shape_write(const struct model_shape *shape, void (*add)(void *context, con
 	for (int i = 0; i < shape->heads && length < sizeof names; i++)
 		length += (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? "," : "", shape->head[i].name);
 	add(context, "heads", names);
+	if (shape->pretraining)
+		add(context, "pretraining", "yes");
 	for (int i = 0; i < shape->heads; i++)
 		put_head(&w, &shape->head[i]);
 }

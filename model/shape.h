@@ -49,6 +49,7 @@ struct model_shape {
 	int lookahead; /* n, per layer, or LOOKAHEAD_UNLIMITED */
 	int freeze;    /* h: later notes after which a token's duration is frozen */
 	enum token_order order;
+	bool pretraining; /* has the two heads of pre-training, mask_lm and linear (the masker), which answer nobody */
 	int heads;
 	struct head_spec head[HEADS_MAX];
 };
