@@ -19,6 +19,43 @@ _midibert()
 	fi
 	case $command:$before in
 	tokenize:--manifest) kind="files" ;;
+	pretrain:--manifest) kind="files" ;;
+	pretrain:--out) kind="files" ;;
+	pretrain:--valid) kind="files" ;;
+	pretrain:--masking) kind="words random bar adversarial" ;;
+	pretrain:--freeze-epochs) kind="none" ;;
+	pretrain:--freeze-notes) kind="none" ;;
+	pretrain:--masker-weight) kind="none" ;;
+	pretrain:--hidden) kind="none" ;;
+	pretrain:--paper-faults) kind="none" ;;
+	pretrain:--init) kind="files" ;;
+	pretrain:--layers) kind="none" ;;
+	pretrain:--width) kind="none" ;;
+	pretrain:--inner) kind="none" ;;
+	pretrain:--attention-heads) kind="none" ;;
+	pretrain:--span) kind="none" ;;
+	pretrain:--lookahead) kind="words unlimited" ;;
+	pretrain:--freeze) kind="none" ;;
+	pretrain:--rows) kind="none" ;;
+	pretrain:--batch) kind="none" ;;
+	pretrain:--steps) kind="none" ;;
+	pretrain:--stop-after) kind="none" ;;
+	pretrain:--warmup) kind="none" ;;
+	pretrain:--rate) kind="none" ;;
+	pretrain:--decay) kind="none" ;;
+	pretrain:--clip) kind="none" ;;
+	pretrain:--dropout) kind="none" ;;
+	pretrain:--live) kind="none" ;;
+	pretrain:--regrid) kind="none" ;;
+	pretrain:--disorder) kind="none" ;;
+	pretrain:--transpose) kind="words 0 1" ;;
+	pretrain:--seed) kind="none" ;;
+	pretrain:--threads) kind="none" ;;
+	pretrain:--shards) kind="none" ;;
+	pretrain:--precision) kind="words bf16 fp32" ;;
+	pretrain:--validate-steps) kind="none" ;;
+	pretrain:--checkpoint-s) kind="none" ;;
+	pretrain:--licence) kind="none" ;;
 	finetune:--manifest) kind="files" ;;
 	finetune:--out) kind="files" ;;
 	finetune:--valid) kind="files" ;;
@@ -85,11 +122,12 @@ _midibert()
 	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
+	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'report') options="--json --csv --by --model --help" operands=files ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		kind="words tokenize finetune eval predict monitor report bench --help --version"
+		kind="words tokenize pretrain finetune eval predict monitor report bench --help --version"
 	fi
 	[[ -n $kind || $word == -* ]] || kind=$operands
 	case ${kind:-words $options} in

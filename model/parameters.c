@@ -13,6 +13,7 @@
 #define PER_LAYER 17
 #define PER_HEAD 6
 #define FIXED (ATTRIBUTES + 5)
+#define PRETRAINING (2 * ATTRIBUTES + 4)
 
 /* Appends one tensor; rows = 0 makes it a vector. Returns its offset. */
 static size_t append(struct parameters *p, const char *name, int64_t rows, int64_t columns)
@@ -115,12 +116,24 @@ static void append_head(struct parameters *p, const struct model_shape *shape, i
 	offsets->last = append_linear(p, name, spec->classes, HEAD_INNER);
 }
 
+static void append_pretraining(struct parameters *p, int64_t d)
+{
+	for (int i = 0; i < ATTRIBUTES; i++) {
+		char name[TENSOR_NAME_MAX];
+		snprintf(name, sizeof name, "mask_lm.proj.%d", i);
+		p->mask_lm[i] = append_linear(p, name, token_vocabulary[i], d);
+	}
+	p->masker_first = append_linear(p, "linear.1", HEAD_INNER, d);
+	p->masker_last = append_linear(p, "linear.4", 1, HEAD_INNER);
+}
+
 enum status parameters_new(const struct model_shape *shape, struct parameters **parameters, struct error *error)
 {
 	struct parameters *p = calloc(1, sizeof *p);
 	*parameters = NULL;
 	if (p)
-		p->table = calloc((size_t)(FIXED + PER_LAYER * shape->layers + PER_HEAD * shape->heads), sizeof *p->table);
+		p->table = calloc((size_t)(FIXED + PRETRAINING + PER_LAYER * shape->layers + PER_HEAD * shape->heads),
+				  sizeof *p->table);
 	if (!p || !p->table) {
 		free(p);
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the table of parameters");
@@ -137,6 +150,8 @@ enum status parameters_new(const struct model_shape *shape, struct parameters **
 		append_layer(p, shape, i);
 	for (int i = 0; i < shape->heads; i++)
 		append_head(p, shape, i);
+	if (shape->pretraining)
+		append_pretraining(p, shape->width);
 	*parameters = p;
 	return STATUS_OK;
 }

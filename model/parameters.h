@@ -52,6 +52,8 @@ struct parameters {
 	struct norm_offsets embedding_norm;
 	struct layer_offsets layer[LAYERS_MAX];
 	struct head_offsets head[HEADS_MAX];
+	struct linear_offsets mask_lm[ATTRIBUTES];	 /* pre-training: [V][d] */
+	struct linear_offsets masker_first, masker_last; /* [256][d], [1][256] */
 };
 
 /* Set-up threads. The shape must have passed shape_check. */

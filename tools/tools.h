@@ -14,6 +14,7 @@ struct tool {
 };
 
 int tool_tokenize(int argc, char **argv);
+int tool_pretrain(int argc, char **argv);
 int tool_finetune(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_predict(int argc, char **argv);

@@ -54,7 +54,7 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 		ok = product_weight_new(&network->head_first[i], precision, HEAD_INNER, shape_head_input(shape, i),
 					values + parameters->head[i].first.weight);
 	}
-	if (!ok) {
+	if (!ok || (shape->pretraining && !mlm_weights_new(network))) {
 		network_free(network);
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the network");
 	}
@@ -80,13 +80,14 @@ void network_free(struct network *network)
 	}
 	for (int i = 0; i < HEADS_MAX; i++)
 		product_weight_free(&network->head_first[i]);
+	mlm_weights_free(network);
 	free(network->folded);
 	free(network);
 }
 
 int network_parts(const struct network *network)
 {
-	return ATTRIBUTES + network->shape->layers + network->shape->heads;
+	return ATTRIBUTES + network->shape->layers + network->shape->heads + network->shape->pretraining;
 }
 
 static void fold(struct network *network, int attribute)
@@ -113,8 +114,10 @@ void network_prepare(struct network *network, int part)
 		product_weight_pack(&w->output);
 		attention_table_pack(&w->table, &network->attention,
 				     network->values + network->parameters->layer[layer].distance);
-	} else {
+	} else if (head < network->shape->heads) {
 		product_weight_pack(&network->head_first[head]);
+	} else {
+		mlm_weights_pack(network);
 	}
 }
 

@@ -18,6 +18,7 @@ struct network {
 	struct attention_shape attention;
 	struct layer_weights layer[LAYERS_MAX];
 	struct product_weight head_first[HEADS_MAX];
+	struct product_weight mask_lm[ATTRIBUTES], masker_first; /* pre-training only */
 	float *folded; /* [1280][d], as model/network.h */
 	int folded_row[ATTRIBUTES];
 };
@@ -58,5 +59,10 @@ void bias_backward(int rows, int columns, const float *dy, float *dbias);
 void heads_pass(const struct network *network, struct workspace *workspace, const struct sequence *sequence,
 		const float *hidden, float *gradient, float *dhidden, struct score *score);
 size_t heads_workspace(const struct network *network, struct workspace *workspace, float *memory);
+
+/* The weights of the heads of pre-training, which only some shapes have. */
+bool mlm_weights_new(struct network *network);
+void mlm_weights_free(struct network *network);
+void mlm_weights_pack(struct network *network);
 
 #endif

@@ -53,7 +53,9 @@ static bool is_melody(const struct head_spec *head)
 static bool teaches(const struct sampler *sampler, const struct piece *piece, int head)
 {
 	const struct head_spec *spec = &sampler->shape->head[head];
-	if (!sampler->corpora[piece->set].head[head] || piece->count == 0)
+	if (piece->count == 0 || !sampler->shape->heads)
+		return piece->count > 0;
+	if (!sampler->corpora[piece->set].head[head])
 		return false;
 	if (spec->level == HEAD_SEQUENCE)
 		return sampler_label(sampler->shape, head, piece->label) != LABEL_NONE;
@@ -76,7 +78,7 @@ enum status sampler_new(const struct model_shape *shape, const struct dataset *d
 	sampler->corpora = corpora;
 	sampler->options = *options;
 	sampler->lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
-	for (int h = 0; h < shape->heads; h++) {
+	for (int h = 0; h < (shape->heads ? shape->heads : 1); h++) {
 		struct pool *pool = &sampler->pool[h];
 		pool->piece = calloc(dataset->count + 1, sizeof *pool->piece);
 		pool->sum = calloc(dataset->count + 1, sizeof *pool->sum);
@@ -310,7 +312,7 @@ static void hide_notes(const struct sampler *sampler, int count, double rate, st
 
 /* What is drawn for a whole sequence. */
 struct manner {
-	bool live;
+	bool live, hidden;
 	int shift, bar_offset;
 };
 
@@ -324,7 +326,7 @@ static void write_tokens(const struct sampler *sampler, int head, int count, con
 		bool known = setting != SETTING_CAUSAL && (!manner->live || known_duration(sampler, sample, i));
 		sample->tokens[i] =
 		    octuple_token(&note->place, note->pitch + manner->shift, known ? note->duration_positions : -1,
-				  setting == SETTING_HIDDEN ? -1 : note->velocity, manner->bar_offset);
+				  manner->hidden ? -1 : note->velocity, manner->bar_offset);
 	}
 }
 
@@ -355,11 +357,15 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	struct random random = {random_hash(o->seed, step * 4096 + (uint64_t)index), 0};
 	int head = draw_head(sampler, &random);
 	const struct piece *piece = draw_piece(sampler, head, &random);
+	bool hidden = sampler->shape->heads ? sampler->shape->head[head].setting == SETTING_HIDDEN
+					    : random_uniform(&random) < (double)o->hidden;
 	int count = (int)random_integer(&random, o->rows / 2, o->rows);
 	if ((size_t)count > piece->count)
 		count = (int)piece->count;
 	size_t first = (size_t)random_integer(&random, 0, (int64_t)piece->count - count);
-	struct manner manner = {.live = random_uniform(&random) < (double)o->live};
+	struct manner manner = {.live = random_uniform(&random) < (double)o->live, .hidden = hidden};
+	sample->piece = (size_t)(piece - sampler->dataset->pieces);
+	sample->first = first;
 	arrange(piece, first, count, random_uniform(&random) < (double)o->disorder, &random, sample);
 	if (random_uniform(&random) < (double)o->regrid)
 		regrid(count, random_integer(&random, 0, 2000000), sample);
@@ -377,10 +383,11 @@ void sampler_plain(const struct sampler *sampler, const struct piece *piece, siz
 		   struct sample *sample)
 {
 	struct random unused = {0, 0};
+	struct manner manner = {.hidden = sampler->shape->head[head].setting == SETTING_HIDDEN};
 	arrange(piece, first, count, false, &unused, sample);
 	set_limits(sampler, count, false, &unused, sample);
 	label_notes(sampler, piece, head, count, sample);
-	write_tokens(sampler, head, count, &(struct manner){0}, sample);
+	write_tokens(sampler, head, count, &manner, sample);
 	finish(sampler, head, count, sample);
 	sample->sequence.key = 0;
 }

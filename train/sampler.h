@@ -27,6 +27,7 @@ struct sampler_options {
 	float regrid;		 /* share of sequences laid on a 120 bpm grid that ignores their beat */
 	float disorder;		 /* share of sequences with notes within 50 ms permuted */
 	bool transpose;		 /* by -11..11 */
+	float hidden;		 /* without heads: share of sequences whose velocities are hidden */
 };
 
 /* Rows of the longest sequence that is drawn for any of the heads: what a network must have room for. */
@@ -34,7 +35,8 @@ int sampler_rows(const struct model_shape *shape, const struct sampler_options *
 
 struct sampler;
 
-/* Set-up thread. dataset->pieces[].set indexes corpora. The dataset is borrowed. */
+/* Set-up thread. dataset->pieces[].set indexes corpora. The dataset is borrowed. A shape without heads draws from all
+ * pieces, a note as likely as any other, and labels nothing: for pre-training; corpora may then be NULL. */
 enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
 			int count, const struct sampler_options *options, struct sampler **sampler, struct error *error);
 void sampler_free(struct sampler *sampler); /* NULL is allowed */
@@ -51,6 +53,7 @@ struct sample {
 	struct piece_note *notes; /* in the order in which they "arrive" */
 	int *order;
 	int64_t *when_us;
+	size_t piece, first; /* note i is note first + order[i] of this piece */
 };
 bool sample_new(struct sample *sample, int rows);
 void sample_free(struct sample *sample);
