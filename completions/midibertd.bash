@@ -35,11 +35,16 @@ _midibertd()
 	:--grid) kind="words file fixed auto" ;;
 	:--backend) kind="words auto openblas bf16" ;;
 	:--speed) kind="none" ;;
+	:--record) kind="folders" ;;
+	:--record-limit) kind="none" ;;
+	:--take-pause) kind="none" ;;
+	:--take-pedal) kind="words sostenuto soft none" ;;
 	:--osc-timing) kind="words immediate bundle" ;;
 	:--config) kind="files" ;;
 	esac
 	case $command in
 	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --osc --control --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;

@@ -132,7 +132,7 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 	struct options quiet = *options; /* nobody is sent anything */
 	quiet.osc.count = 0;
 	quiet.print = false;
-	if (setup_open_server(&quiet, &setup, clock_now_us(), &server, &error) != STATUS_OK) {
+	if (setup_open_server(&quiet, &setup, clock_now_us(), NULL, NULL, &server, &error) != STATUS_OK) {
 		report(doctor, FINDING_FAIL, "control port", "%s", error.text);
 	} else {
 		report(doctor, FINDING_OK, "control port", "%s is free", options->control);

@@ -7,17 +7,37 @@
 #include "base/wake.h"
 #include "daemon/realtime.h"
 
+#define HELD_US 60000000   /* a key that is down for longer than that is stuck, and silent */
 #define EVENTS_A_TURN 1024 /* then it looks at orders and deadlines, whatever else has come */
 
 void labeller_emit(void *context, const struct prediction *prediction)
 {
 	struct labeller *labeller = context;
-	labeller->pushed |= ring_push(labeller->shared->predictions, prediction);
+	struct prediction numbered;
+	if (prediction->kind == PREDICT_RESET) {
+		numbered = *prediction;
+		numbered.trigger_us = labeller->take + 1;
+		prediction = &numbered;
+	}
+	if (ring_push(labeller->shared->predictions, prediction))
+		labeller->pushed = true;
+	else
+		recorder_refused(labeller->recorder);
 	/* A first label leaves at once; the second encoder still has to run. */
 	if (prediction->kind == PREDICT_MELODY && prediction->stage == STAGE_PROVISIONAL) {
 		wake_post(labeller->shared->osc_wake);
 		labeller->pushed = false;
 	}
+}
+
+/* The take is over: whatever is open is final, the window is forgotten. */
+static void reset(struct labeller *labeller, enum journal_reason reason)
+{
+	int64_t now_us = clock_now_us();
+	recorder_engine(labeller->recorder, labeller->take, JOURNAL_RESET, now_us, reason, 0);
+	engine_reset(labeller->engine, now_us);
+	labeller->take++;
+	labeller->infer_at_us = INT64_MAX;
 }
 
 static void take_orders(struct labeller *labeller)
@@ -26,16 +46,40 @@ static void take_orders(struct labeller *labeller)
 	while (ring_pop(labeller->shared->orders, &order)) {
 		int64_t now_us = clock_now_us();
 		switch (order.kind) {
-		case ORDER_RESET: engine_reset(labeller->engine, now_us); break;
+		case ORDER_RESET: reset(labeller, REASON_RESET); break;
 		case ORDER_PAUSE:
 			if (!labeller->paused)
-				engine_reset(labeller->engine, now_us);
+				reset(labeller, REASON_RESET);
 			labeller->paused = true;
 			break;
 		case ORDER_RESUME: labeller->paused = false; break;
-		case ORDER_TEMPO: grid_set_bpm(labeller->grid, order.bpm, now_us); break;
+		case ORDER_TEMPO:
+			recorder_engine(labeller->recorder, labeller->take, JOURNAL_TEMPO, now_us, 0, order.bpm);
+			grid_set_bpm(labeller->grid, order.bpm, now_us);
+			break;
 		}
 	}
+}
+
+/* Counts the keys that are down, and says when the marker pedal is pressed between two takes. */
+static bool is_marker(struct labeller *labeller, const struct event *event)
+{
+	if (event->kind == EVENT_NOTE_ON)
+		labeller->held++;
+	else if (event->kind == EVENT_NOTE_OFF && labeller->held > 0)
+		labeller->held--;
+	labeller->heard_us = event->arrival_us;
+	return event->kind == EVENT_PEDAL && event->pitch == labeller->take_pedal && event->velocity >= 64 &&
+	       labeller->held == 0;
+}
+
+/* When silence will have ended the take; INT64_MAX: there is none, or keys are down. */
+static int64_t take_deadline(const struct labeller *labeller)
+{
+	if (labeller->take_pause_us == 0 || engine_statistics(labeller->engine)->fill == 0)
+		return INT64_MAX;
+	int64_t held_us = labeller->held > 0 && labeller->take_pause_us < HELD_US ? HELD_US : labeller->take_pause_us;
+	return labeller->heard_us + held_us;
 }
 
 /* False: the ring is empty. */
@@ -44,12 +88,17 @@ static bool take_event(struct labeller *labeller)
 	struct event event;
 	if (!ring_pop(labeller->shared->engine_events, &event))
 		return false;
-	if (event.kind == EVENT_END)
+	bool marker = is_marker(labeller, &event);
+	if (event.kind == EVENT_END) {
 		labeller->ended = true;
-	else if (event.kind == EVENT_INPUT_GONE)
-		engine_reset(labeller->engine, clock_now_us());
-	else if (!labeller->paused)
+	} else if (event.kind == EVENT_INPUT_GONE) {
+		reset(labeller, REASON_INPUT);
+	} else if (!labeller->paused) {
+		recorder_accept(labeller->recorder, labeller->take, &event, event.arrival_us);
 		engine_accept(labeller->engine, &event);
+		if (marker && engine_statistics(labeller->engine)->fill > 0)
+			reset(labeller, REASON_PEDAL);
+	}
 	return true;
 }
 
@@ -63,11 +112,17 @@ static void answer(struct labeller *labeller)
 		labeller->infer_at_us = now_us + labeller->gather_us;
 	}
 	if (now_us >= labeller->infer_at_us) {
+		recorder_engine(labeller->recorder, labeller->take, JOURNAL_INFER, now_us, 0, 0);
 		engine_infer(engine, now_us);
 		labeller->infer_at_us = INT64_MAX;
 		now_us = clock_now_us();
 	}
-	engine_expire(engine, now_us);
+	if (now_us >= engine_deadline(engine)) {
+		recorder_engine(labeller->recorder, labeller->take, JOURNAL_EXPIRE, now_us, 0, 0);
+		engine_expire(engine, now_us);
+	}
+	if (now_us >= take_deadline(labeller))
+		reset(labeller, REASON_PAUSE);
 	atomic_store_explicit(&labeller->shared->fill, engine_statistics(engine)->fill, memory_order_relaxed);
 }
 
@@ -76,6 +131,8 @@ static void wait(struct labeller *labeller)
 	int64_t until_us = engine_deadline(labeller->engine);
 	if (labeller->infer_at_us < until_us)
 		until_us = labeller->infer_at_us;
+	if (take_deadline(labeller) < until_us)
+		until_us = take_deadline(labeller);
 	if (until_us == INT64_MAX) {
 		wake_wait(labeller->shared->engine_wake, -1);
 		return;
@@ -103,10 +160,13 @@ void *labeller_run(void *context)
 		while (!labeller->ended && (told || events < EVENTS_A_TURN) && take_event(labeller))
 			events++;
 		stopping = told || labeller->ended;
-		if (stopping)
-			engine_finalise(labeller->engine, clock_now_us());
-		else
+		if (stopping) {
+			int64_t now_us = clock_now_us();
+			recorder_engine(labeller->recorder, labeller->take, JOURNAL_FINALISE, now_us, 0, 0);
+			engine_finalise(labeller->engine, now_us);
+		} else {
 			answer(labeller);
+		}
 		if (labeller->pushed)
 			wake_post(shared->osc_wake);
 		labeller->pushed = false;

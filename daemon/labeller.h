@@ -2,6 +2,7 @@
 #ifndef MIDIBERTD_DAEMON_LABELLER_H
 #define MIDIBERTD_DAEMON_LABELLER_H
 
+#include "daemon/recorder.h"
 #include "daemon/shared.h"
 #include "engine/engine.h"
 #include "stream/grid.h"
@@ -11,9 +12,15 @@ struct labeller {
 	struct engine *engine;
 	struct grid *grid;
 	int64_t gather_us;
-	int priority; /* wanted; below the source's */
+	int priority;		   /* wanted; below the source's */
+	struct recorder *recorder; /* NULL: nothing is recorded */
+	int64_t take_pause_us;	   /* silence that ends a take; 0: none does */
+	int take_pedal;		   /* controller whose press ends one; 0: none */
 	/* engine thread only */
 	bool paused, pushed, ended;
+	uint32_t take;	     /* how many resets there have been: what the recorder counts takes by */
+	int held;	     /* keys that are down */
+	int64_t heard_us;    /* arrival of the newest note, its end, or pedal */
 	int64_t infer_at_us; /* an inference waits until then for the rest of its chord; INT64_MAX: none waits */
 };
 

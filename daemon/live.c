@@ -34,6 +34,7 @@ struct live {
 	struct publisher *publisher; /* large: its ring of delays */
 	struct osc_server *server;
 	struct outreach outreach;
+	struct recorder *recorder;
 	pthread_t engine_thread, osc_thread;
 	bool engine_runs, osc_runs;
 	int signals;
@@ -53,14 +54,24 @@ static enum status open_parts(struct live *live, struct error *error)
 	if (!live->publisher)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the osc thread");
 	enum status status = setup_open(options, &sink, &live->setup, error);
+	int64_t start_us = clock_now_us();
 	if (status == STATUS_OK)
-		status = setup_open_server(options, &live->setup, clock_now_us(), &live->server, error);
+		status = setup_open_server(options, &live->setup, start_us, publisher_told, live->publisher, &live->server,
+					   error);
+	if (status == STATUS_OK && options->record)
+		status = recorder_open(options, &live->setup, start_us, &live->recorder, error);
 	if (status != STATUS_OK)
 		return status;
 	struct source_output output = {live->shared.engine_events, live->shared.osc_events, live->shared.engine_wake,
 				       live->shared.osc_wake};
 	status = setup_open_source(options, &output, &live->shared.source, error);
 	return status == STATUS_OK ? outreach_open(options, live->server, &live->outreach, error) : status;
+}
+
+/* Without a recorder, silence means nothing unless it was asked for. */
+static bool ends_takes(const struct options *options)
+{
+	return options->record || options_is_given(options, "take-pause");
 }
 
 static enum status start_threads(struct live *live, struct error *error)
@@ -71,12 +82,17 @@ static enum status start_threads(struct live *live, struct error *error)
 					   .engine = live->setup.engine,
 					   .grid = live->setup.grid,
 					   .gather_us = live->options->gather_us,
+					   .recorder = live->recorder,
+					   .take_pause_us = ends_takes(live->options) ? live->options->take_pause_us : 0,
+					   .take_pedal = live->options->take_pedal,
 					   .priority = source > PRIORITY_BELOW ? source - PRIORITY_BELOW : PRIORITY_DEFAULT};
 	live->publisher->shared = &live->shared;
 	live->publisher->server = live->server;
 	live->publisher->grid = live->setup.file_grid ? live->setup.grid : NULL;
 	live->publisher->print = live->options->print ? stdout : NULL;
+	live->publisher->recorder = live->recorder;
 	source_describe(live->shared.source, text, sizeof text);
+	recorder_set_session(live->recorder, osc_server_session(live->server), text);
 	osc_server_set_source(live->server, text);
 	fprintf(stderr, "midibertd: source %s\n", text);
 	live->engine_runs = pthread_create(&live->engine_thread, NULL, labeller_run, &live->labeller) == 0;
@@ -199,6 +215,7 @@ enum status live_run(const struct options *options, struct error *error)
 			status = status_fail(error, STATUS_IO, "standard output cannot be written any more");
 	}
 	stop(&live);
+	recorder_close(live.recorder);
 	osc_server_close(live.server); /* sends what still waits for its turn, to HTTP as well */
 	outreach_close(&live.outreach);
 	setup_close(&live.setup);

@@ -4,6 +4,7 @@
 #include "daemon/doctor.h"
 #include "daemon/live.h"
 #include "daemon/options.h"
+#include "daemon/repeat.h"
 #include "daemon/virtual.h"
 #include "osc/namespace.h"
 
@@ -46,6 +47,8 @@ static enum status act(const struct options *options, struct error *error)
 			return status_fail(error, STATUS_NOT_FOUND, "%d of the checks failed", failed);
 		break;
 	case ACTION_RUN:
+		if (options->source == SOURCE_KIND_FILE && repeat_is_recording(options->path))
+			return repeat_run(options, error);
 		if (options->source == SOURCE_KIND_FILE && options->speed == 0)
 			return virtual_run(options, error);
 		return live_run(options, error);

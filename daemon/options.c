@@ -244,10 +244,40 @@ SETTER(speed)
 
 SETTER(record)
 {
-	(void)options;
-	(void)value;
 	(void)layer;
-	return status_fail(error, STATUS_USAGE, "record: this version cannot record yet");
+	if (value[0] == '\0')
+		return status_fail(error, STATUS_USAGE, "record: the value is empty; give a folder");
+	return set_text(&options->record, value, error);
+}
+
+SETTER(record_limit)
+{
+	(void)layer;
+	return parse_integer("record-limit", value, 1, 1000000000, &options->record_limit_mb, error);
+}
+
+SETTER(take_pause)
+{
+	double seconds;
+	(void)layer;
+	enum status status = parse_number("take-pause", value, 0, 3600, &seconds, error);
+	if (status == STATUS_OK)
+		options->take_pause_us = (int64_t)llrint(seconds * 1e6);
+	return status;
+}
+
+SETTER(take_pedal)
+{
+	(void)layer;
+	if (strcmp(value, "none") == 0)
+		options->take_pedal = 0;
+	else if (strcmp(value, "sostenuto") == 0)
+		options->take_pedal = 66;
+	else if (strcmp(value, "soft") == 0)
+		options->take_pedal = 67;
+	else
+		return status_fail(error, STATUS_USAGE, "take-pedal %.60s: give sostenuto, soft or none", value);
+	return STATUS_OK;
 }
 
 SETTER(osc_timing)
@@ -277,6 +307,7 @@ SETTER(config)
 SWITCH(loop, loop)
 SWITCH(print, print)
 SWITCH(lan, lan)
+SWITCH(record_report, record_report)
 
 #define ACTION(name, wanted)                                                                                                \
 	SETTER(name)                                                                                                        \
@@ -321,7 +352,14 @@ const struct option_spec option_table[] = {
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
 	 set_speed},
 	{"loop", NULL, NULL, "play a file again and again", true, set_loop},
-	{"record", "DIR", NULL, NULL, true, set_record},
+	{"record", "DIR", NULL, "record every take into this folder: a MIDI file and a journal that --source file: repeats", true,
+	 set_record},
+	{"record-limit", "MB", "4000", "record nothing more when the folder holds so much", true, set_record_limit},
+	{"record-report", NULL, NULL, "after each take have midibert report bring the pages of the folder up to date", true,
+	 set_record_report},
+	{"take-pause", "S", "10", "so many seconds of silence end a take, and the piece; 0: none do (without --record: 0)", true,
+	 set_take_pause},
+	{"take-pedal", "sostenuto|soft|none", "none", "this pedal, pressed while no key is down, ends a take", true, set_take_pedal},
 	{"osc-timing", "immediate|bundle", "immediate", "send plain messages, or each in a bundle with its event's time", true,
 	 set_osc_timing},
 	{"print", NULL, NULL, "write every message that is sent to standard output", true, set_print},
@@ -335,7 +373,7 @@ const struct option_spec option_table[] = {
 };
 /* clang-format on */
 const size_t option_count = sizeof option_table / sizeof option_table[0];
-_Static_assert(sizeof option_table / sizeof option_table[0] <= 32, "struct options.given has a bit a row");
+_Static_assert(sizeof option_table / sizeof option_table[0] <= 64, "struct options.given has a bit a row");
 
 /* ---- reading ---- */
 
@@ -381,6 +419,7 @@ void options_free(struct options *options)
 	free(options->http);
 	free(options->model);
 	free(options->config);
+	free(options->record);
 	memset(options, 0, sizeof *options);
 }
 
@@ -395,7 +434,7 @@ enum status options_set(struct options *options, const char *name, const char *v
 				   name);
 	if (!spec->argument && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
 		return status_fail(error, STATUS_USAGE, "%s %.60s: give yes or no", name, value);
-	options->given |= 1u << i;
+	options->given |= UINT64_C(1) << i;
 	return spec->set(options, value, layer, error);
 }
 
@@ -444,7 +483,7 @@ enum status options_parse(struct options *options, int argc, char **argv, int la
 		    (typed_length != strlen(spec->name) + 2 || strncmp(typed + 2, spec->name, typed_length - 2) != 0))
 			return bad_option(typed, 0,
 					  error); /* abbreviations would change their meaning with every new option */
-		options->given |= 1u << (spec - option_table);
+		options->given |= UINT64_C(1) << (spec - option_table);
 		enum status status = spec->set(options, optarg, layer, error);
 		if (status != STATUS_OK)
 			return status;
@@ -473,6 +512,12 @@ enum status options_check(const struct options *options, struct error *error)
 	if (options->grid == GRID_KIND_FILE && options_is_given(options, "tempo"))
 		return status_fail(error, STATUS_USAGE,
 				   "tempo: the grid is the file's; leave out one of --grid file and --tempo");
+	if (file && options->speed == 0 && options->record)
+		return status_fail(error, STATUS_USAGE,
+				   "record: a file at --speed 0 says the same whenever it is played; leave out one of them");
+	if (!options->record && (options->record_report || options_is_given(options, "record-limit")))
+		return status_fail(error, STATUS_USAGE, "%s: give --record DIR, too",
+				   options->record_report ? "record-report" : "record-limit");
 	if (file && options->speed == 0 && options->gather_us > 0)
 		return status_fail(error, STATUS_USAGE,
 				   "gather: at --speed 0 every moment is answered by itself; leave out one of them");
@@ -513,7 +558,7 @@ static void print_list(FILE *file, const char *name, const struct option_list *l
 
 void options_print(const struct options *options, FILE *file)
 {
-	static const char *const sources[] = {"auto", "alsa", "jack", "file:"};
+	static const char *const sources[] = {"auto", "alsa", "jack", "file:", "file:"};
 	static const char *const grids[] = {"auto", "file", "fixed"};
 	fprintf(file, "source = %s%s\n", sources[options->source], options->source == SOURCE_KIND_FILE ? options->path : "");
 	print_list(file, "connect", &options->connect);
@@ -531,6 +576,13 @@ void options_print(const struct options *options, FILE *file)
 		(double)options->final_after_us / 1000);
 	if (options->tempo > 0)
 		fprintf(file, "tempo = %g\n", options->tempo);
+	if (options->record)
+		fprintf(file, "record = %s\nrecord-limit = %d\nrecord-report = %s\n", options->record,
+			options->record_limit_mb, options->record_report ? "yes" : "no");
+	if (options->record || options_is_given(options, "take-pause"))
+		fprintf(file, "take-pause = %g\n", (double)options->take_pause_us / 1e6);
+	if (options->take_pedal)
+		fprintf(file, "take-pedal = %s\n", options->take_pedal == 66 ? "sostenuto" : "soft");
 	fprintf(file, "grid = %s\nbackend = %s\nspeed = %g\nloop = %s\nosc-timing = %s\nprint = %s\n",
 		grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
 		options->print ? "yes" : "no");

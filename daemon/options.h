@@ -4,6 +4,7 @@
 #define MIDIBERTD_DAEMON_OPTIONS_H
 
 #include "base/status.h"
+#include "stream/smf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,13 @@
 #define OPTION_LIST_MAX 16 /* entries of --osc, --connect, --ignore, --allow */
 
 enum option_action { ACTION_RUN, ACTION_HELP, ACTION_VERSION, ACTION_LIST_OSC, ACTION_CHECK_CONFIG, ACTION_DOCTOR };
-enum option_source { SOURCE_KIND_AUTO, SOURCE_KIND_ALSA, SOURCE_KIND_JACK, SOURCE_KIND_FILE };
+enum option_source {
+	SOURCE_KIND_AUTO,
+	SOURCE_KIND_ALSA,
+	SOURCE_KIND_JACK,
+	SOURCE_KIND_FILE,
+	SOURCE_KIND_TAKE /* not from an option: a recording is repeated (daemon/repeat.h) */
+};
 enum option_grid { GRID_KIND_AUTO, GRID_KIND_FILE, GRID_KIND_FIXED };
 
 /* A list: what a later layer (a configuration file, the command line) gives replaces what an earlier one gave. */
@@ -33,16 +40,22 @@ struct options {
 	char *control;
 	char *http; /* "off" or HOST:PORT */
 	bool lan;
-	char *model; /* NULL: model/locate.h decides */
+	char *model;	     /* NULL: model/locate.h decides */
 	const char *backend; /* auto, openblas or bf16: a literal */
-	int window;  /* notes */
+	int window;	     /* notes */
 	int64_t gather_us, decide_us, final_after_us;
 	double tempo; /* bpm; 0: not given */
 	enum option_grid grid;
 	double speed;
 	bool loop, print, bundle;
-	char *config;	/* --config: only this file is read */
-	uint32_t given; /* bit per table row: set by a file or the command line */
+	char *record; /* folder of takes; NULL: nothing is recorded */
+	int record_limit_mb;
+	bool record_report;
+	int64_t take_pause_us; /* silence that ends a take; 0: none does */
+	int take_pedal;	       /* controller whose press ends a take, 66 or 67; 0: none */
+	const struct smf *map; /* of a recording that is repeated: its tempo map, borrowed; NULL: none, or no recording */
+	char *config;	       /* --config: only this file is read */
+	uint64_t given;	       /* bit per table row: set by a file or the command line */
 };
 
 struct option_spec {

@@ -24,17 +24,23 @@ static void follow_tempo(struct publisher *publisher, const struct event *event,
 	osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_GRID, now_us);
 }
 
+static void input_name(struct publisher *publisher, const struct event *event, char *name, size_t size)
+{
+	name[0] = '\0';
+	pthread_mutex_lock(&publisher->shared->source_mutex);
+	if (publisher->shared->source)
+		source_input_name(publisher->shared->source, event->input, name, size);
+	pthread_mutex_unlock(&publisher->shared->source_mutex);
+}
+
 static void tell_input(struct publisher *publisher, const struct event *event)
 {
-	char name[128] = "";
+	char name[128];
 	if (event->kind == EVENT_INPUT_GONE) { /* the source may be closed by now: it keeps the name that was told */
 		osc_server_send_input(publisher->server, event->input, false, NULL);
 		return;
 	}
-	pthread_mutex_lock(&publisher->shared->source_mutex);
-	if (publisher->shared->source)
-		source_input_name(publisher->shared->source, event->input, name, sizeof name);
-	pthread_mutex_unlock(&publisher->shared->source_mutex);
+	input_name(publisher, event, name, sizeof name);
 	osc_server_send_input(publisher->server, event->input, true, name);
 }
 
@@ -76,8 +82,30 @@ void publisher_send_event(struct publisher *publisher, const struct event *event
 static void send_events(struct publisher *publisher)
 {
 	struct event event;
-	while (ring_pop(publisher->shared->osc_events, &event))
-		publisher_send_event(publisher, &event, clock_now_us());
+	char name[128];
+	while (ring_pop(publisher->shared->osc_events, &event)) {
+		int64_t now_us = clock_now_us();
+		if (publisher->recorder && event.kind == EVENT_INPUT_PRESENT)
+			input_name(publisher, &event, name, sizeof name);
+		recorder_event(publisher->recorder, publisher->take, &event, event.kind == EVENT_INPUT_PRESENT ? name : NULL,
+			       now_us);
+		publisher_send_event(publisher, &event, now_us);
+	}
+}
+
+/* A reset has been sent: what follows belongs to the next take. */
+static void begin_take(struct publisher *publisher, const struct prediction *prediction, int64_t now_us)
+{
+	const struct journal_state state = {publisher->bpm, publisher->skipped_first, publisher->skipped_last,
+					    publisher->paused};
+	publisher->take = (uint32_t)prediction->trigger_us;
+	recorder_state(publisher->recorder, publisher->take, &state, now_us);
+}
+
+void publisher_told(void *context, const char *line)
+{
+	struct publisher *publisher = context;
+	recorder_message(publisher->recorder, publisher->take, line);
 }
 
 static void send_predictions(struct publisher *publisher)
@@ -85,13 +113,31 @@ static void send_predictions(struct publisher *publisher)
 	struct prediction prediction;
 	while (ring_pop(publisher->shared->predictions, &prediction)) {
 		send_events(publisher); /* whatever the label has seen is in that ring by now */
-		int64_t sent_us = osc_server_send_prediction(publisher->server, &prediction, clock_now_us());
+		int64_t now_us = clock_now_us();
+		recorder_osc(publisher->recorder, publisher->take, JOURNAL_PREDICTION, now_us, 0, 0);
+		int64_t sent_us = osc_server_send_prediction(publisher->server, &prediction, now_us);
+		if (prediction.kind == PREDICT_RESET)
+			begin_take(publisher, &prediction, now_us);
 		if (sent_us > 0 && prediction.kind == PREDICT_MELODY && prediction.stage == STAGE_PROVISIONAL)
 			latency_add(&publisher->latency, sent_us, sent_us - prediction.trigger_us);
 	}
 }
 
 /* ---- control ---- */
+
+void publisher_apply(struct publisher *publisher, enum order_kind kind, double bpm, int64_t now_us)
+{
+	switch (kind) {
+	case ORDER_RESET: break;
+	case ORDER_PAUSE:
+		if (!publisher->paused)
+			publisher->skipped_first = publisher->skipped_last = 0;
+		publisher->paused = true;
+		break;
+	case ORDER_RESUME: publisher->paused = false; break;
+	case ORDER_TEMPO: osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_FIXED, now_us); break;
+	}
+}
 
 static void take_command(void *context, const struct osc_command *command)
 {
@@ -100,16 +146,8 @@ static void take_command(void *context, const struct osc_command *command)
 	const char *refusal = NULL;
 	switch (command->kind) {
 	case OSC_COMMAND_RESET: break;
-	case OSC_COMMAND_PAUSE:
-		order.kind = ORDER_PAUSE;
-		if (!publisher->paused)
-			publisher->skipped_first = publisher->skipped_last = 0;
-		publisher->paused = true;
-		break;
-	case OSC_COMMAND_RESUME:
-		order.kind = ORDER_RESUME;
-		publisher->paused = false;
-		break;
+	case OSC_COMMAND_PAUSE: order.kind = ORDER_PAUSE; break;
+	case OSC_COMMAND_RESUME: order.kind = ORDER_RESUME; break;
 	case OSC_COMMAND_TEMPO_SET:
 		order = (struct order){ORDER_TEMPO, command->bpm};
 		if (publisher->grid)
@@ -129,8 +167,8 @@ static void take_command(void *context, const struct osc_command *command)
 		return;
 	}
 	wake_post(publisher->shared->engine_wake);
-	if (order.kind == ORDER_TEMPO)
-		osc_server_send_tempo(publisher->server, order.bpm, 1, OSC_TEMPO_FIXED, command->arrival_us);
+	recorder_osc(publisher->recorder, publisher->take, JOURNAL_COMMAND, command->arrival_us, (int)order.kind, order.bpm);
+	publisher_apply(publisher, order.kind, order.bpm, command->arrival_us);
 }
 
 /* ---- how things are ---- */
@@ -178,6 +216,13 @@ static void tell_losses(struct publisher *publisher, uint64_t before, int64_t no
 	osc_server_send_error(publisher->server, "dropped", text, now_us);
 }
 
+static void tell_recorder(struct publisher *publisher, int64_t now_us)
+{
+	char text[512];
+	if (recorder_trouble(publisher->recorder, text, sizeof text))
+		osc_server_send_error(publisher->server, "record", text, now_us);
+}
+
 /* Once a second, and at once when the state changes. */
 static void tell_status(struct publisher *publisher, int64_t now_us)
 {
@@ -188,6 +233,7 @@ static void tell_status(struct publisher *publisher, int64_t now_us)
 	if (now_us < publisher->second_us && publisher->status.state == state)
 		return;
 	tell_losses(publisher, dropped, now_us);
+	tell_recorder(publisher, now_us);
 	osc_server_send_status(publisher->server, &publisher->status);
 	if (now_us < publisher->second_us)
 		return;
@@ -239,7 +285,10 @@ void *publisher_run(void *context)
 		send_predictions(publisher);
 		int64_t now_us = clock_now_us();
 		tell_status(publisher, now_us);
+		if (publisher->recorder && now_us >= osc_server_release_due(publisher->server))
+			recorder_osc(publisher->recorder, publisher->take, JOURNAL_RELEASE, now_us, 0, 0);
 		osc_server_expire(publisher->server, now_us);
+		recorder_wake(publisher->recorder);
 		if (publisher->print && ferror(publisher->print) && !atomic_load(&shared->osc_failed)) {
 			atomic_store(&shared->osc_failed, true);
 			wake_post(shared->main_wake);

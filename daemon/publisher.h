@@ -3,6 +3,7 @@
 #define MIDIBERTD_DAEMON_PUBLISHER_H
 
 #include "daemon/latency.h"
+#include "daemon/recorder.h"
 #include "daemon/shared.h"
 #include "osc/server.h"
 #include "stream/grid.h"
@@ -12,8 +13,9 @@
 struct publisher {
 	struct shared *shared;
 	struct osc_server *server;
-	const struct grid *grid; /* of a file: read for its tempo; NULL: fixed */
-	FILE *print;		 /* watched for a closed terminal; NULL: none */
+	const struct grid *grid;   /* of a file: read for its tempo; NULL: fixed */
+	FILE *print;		   /* watched for a closed terminal; NULL: none */
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	/* osc thread only */
 	struct latency latency;
 	int64_t second_us; /* when the next status is due */
@@ -23,6 +25,7 @@ struct publisher {
 	enum osc_state state;
 	struct osc_status status; /* last told; also what is left when the source has gone */
 	int32_t period_us;
+	uint32_t take; /* how many resets have been sent */
 };
 
 /* The thread; context is the struct publisher. Ends when the engine thread is done and everything is sent. */
@@ -30,5 +33,11 @@ void *publisher_run(void *context);
 
 /* Sends one event, with what goes before it (a file's new tempo) and beside it (the name of an input). */
 void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us);
+
+/* What a control message changes here, and the tempo that it makes known. */
+void publisher_apply(struct publisher *publisher, enum order_kind kind, double bpm, int64_t now_us);
+
+/* For struct osc_server_options: hands messages to the recorder. The context is the struct publisher. */
+void publisher_told(void *context, const char *line);
 
 #endif

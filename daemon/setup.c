@@ -29,7 +29,10 @@ static enum status open_grid(const struct options *options, struct setup *setup,
 	bool tempo_map = options->grid == GRID_KIND_FILE || (options->grid == GRID_KIND_AUTO && options->tempo == 0);
 	setup->file_grid = options->source == SOURCE_KIND_FILE && tempo_map;
 	setup->bpm = options->tempo > 0 ? options->tempo : BPM_DEFAULT;
-	if (setup->file_grid) {
+	if (options->map) {
+		setup->file_grid = true;
+		setup->grid = grid_new_file(options->map, NULL);
+	} else if (setup->file_grid) {
 		size_t clamped = 0;
 		status = smf_read(options->path, &file, error);
 		if (status != STATUS_OK)
@@ -162,7 +165,8 @@ void setup_place(const struct options *options, const char *name, const char *va
 }
 
 enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
-			      struct osc_server **server, struct error *error)
+			      void (*told)(void *context, const char *line), void *context, struct osc_server **server,
+			      struct error *error)
 {
 	bool is_virtual = options->source == SOURCE_KIND_FILE && options->speed == 0;
 	char control[SETUP_PLACE_MAX];
@@ -177,7 +181,10 @@ enum status setup_open_server(const struct options *options, const struct setup 
 						    .print = options->print ? stdout : NULL,
 						    .say = say,
 						    .start_us = start_us,
-						    .unthrottled = is_virtual};
+						    .unthrottled = is_virtual,
+						    .repeated = options->source == SOURCE_KIND_TAKE,
+						    .told = told,
+						    .told_context = context};
 	char text[256];
 	enum status status = osc_server_open(&server_options, server, error);
 	if (status != STATUS_OK)
@@ -220,6 +227,7 @@ enum status setup_open_source(const struct options *options, const struct source
 	case SOURCE_KIND_ALSA: return source_open_alsa(&source_options, output, source, error);
 	case SOURCE_KIND_JACK: return source_open_jack(&source_options, output, source, error);
 	case SOURCE_KIND_FILE: return source_open_file(&source_options, output, source, error);
+	case SOURCE_KIND_TAKE:
 	case SOURCE_KIND_AUTO: break;
 	}
 	return source_open_auto(&source_options, output, source, error);

@@ -31,9 +31,10 @@ void setup_close(struct setup *setup); /* an empty one is allowed */
 /* Where to listen: the value of the option `name`, or with --lan, unless it was given, every address at its port. */
 void setup_place(const struct options *options, const char *name, const char *value, char place[SETUP_PLACE_MAX]);
 
-/* Opens the OSC server and tells it the model's labels. start_us: where OSC times count from. */
+/* Opens the OSC server and tells it the model's labels. start_us: where OSC times count from. told: see osc/server.h. */
 enum status setup_open_server(const struct options *options, const struct setup *setup, int64_t start_us,
-			      struct osc_server **server, struct error *error);
+			      void (*told)(void *context, const char *line), void *context, struct osc_server **server,
+			      struct error *error);
 
 /* Opens the source that the options name. */
 enum status setup_open_source(const struct options *options, const struct source_output *output, struct source **source,

@@ -86,7 +86,7 @@ static enum status open_parts(struct virtual_clock *clock, const struct options 
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the osc part");
 	enum status status = setup_open(options, &sink, &clock->setup, error);
 	if (status == STATUS_OK)
-		status = setup_open_server(options, &clock->setup, 0, &clock->server, error);
+		status = setup_open_server(options, &clock->setup, 0, NULL, NULL, &clock->server, error);
 	if (status != STATUS_OK)
 		return status;
 	clock->publisher->shared = &clock->shared;

@@ -169,6 +169,11 @@ const char *model_backend(const struct model *model)
 	return (model ? model->backend : backend_reference())->describe();
 }
 
+const char *model_backend_name(const struct model *model)
+{
+	return model->backend->name;
+}
+
 const char *model_precision(const struct model *model)
 {
 	return model->backend->precision;

@@ -28,6 +28,7 @@ enum status model_use_backend(struct model *model, const char *name, struct erro
 /* Library and code path that computes, for --version, the log and bench. Lives as long as the program. NULL: that of a
  * model fresh from model_load. */
 const char *model_backend(const struct model *model);
+const char *model_backend_name(const struct model *model); /* as --backend takes it */
 const char *model_precision(const struct model *model); /* "fp32", "bf16" or "int8": of the linear layers */
 
 /* Inference thread; no allocation. Logits of a note head: hidden is [count][shape_head_input], that is [count][d], and for a

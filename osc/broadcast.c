@@ -53,6 +53,14 @@ static void print_line(struct osc_server *server, enum osc_address address, cons
 		fprintf(server->print, "%s\n", line);
 }
 
+static void tell(struct osc_server *server, enum osc_address address, const union osc_value *values, size_t count)
+{
+	char line[OSC_LINE_MAX];
+
+	if (server->told && osc_message_print(address, values, count, line, sizeof line) > 0)
+		server->told(server->told_context, line);
+}
+
 static size_t encode(struct osc_server *server, enum osc_address address, const union osc_value *values, size_t count,
 		     int64_t time_us, bool plain, unsigned char datagram[OSC_DATAGRAM_MAX])
 {
@@ -94,6 +102,7 @@ int64_t broadcast_send(struct osc_server *server, enum osc_address address, cons
 	size_t length = 0;
 	bool any = false;
 
+	tell(server, address, values, count);
 	for (int i = 0; i < ROSTER_MAX; i++) {
 		struct receiver *receiver = &server->receiver[i];
 

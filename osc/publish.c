@@ -194,6 +194,10 @@ int64_t osc_server_send_prediction(struct osc_server *server, const struct predi
 int64_t osc_server_send_panic(struct osc_server *server)
 {
 	publish_waiting(server, INT64_MAX);
+	/* What comes next owes nothing to what came before: a take says the same whatever was played before it. */
+	memset(server->pedal_pace, 0, sizeof server->pedal_pace);
+	memset(server->prediction_pace, 0, sizeof server->prediction_pace);
+	server->tempo_pace = (struct pace){0};
 	return broadcast_send(server, OSC_PANIC, NULL, 0, clock_now_us());
 }
 

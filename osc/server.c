@@ -70,7 +70,7 @@ static void note_session(struct osc_server *server)
 
 	snprintf(server->session, sizeof server->session, "%lld.%06lld", (long long)(unix_us / 1000000),
 		 (long long)(unix_us % 1000000));
-	if (!server->unthrottled) /* on the virtual clock the same input gives the same output */
+	if (!server->unthrottled && !server->repeated) /* on the virtual clock the same input gives the same output */
 		broadcast_send(server, OSC_STATUS_SESSION, &value, 1, server->start_us);
 }
 
@@ -89,6 +89,9 @@ enum status osc_server_open(const struct osc_server_options *options, struct osc
 	server->print = options->print;
 	server->say = options->say;
 	server->unthrottled = options->unthrottled;
+	server->repeated = options->repeated;
+	server->told = options->told;
+	server->told_context = options->told_context;
 	server->max_subscribers = wanted < OSC_SUBSCRIBERS_MAX ? wanted : OSC_SUBSCRIBERS_MAX;
 	server->start_us = options->start_us;
 	server->earliest_us = INT64_MAX;
@@ -129,6 +132,16 @@ void osc_server_close(struct osc_server *server)
 	if (server->print)
 		fflush(server->print);
 	free(server);
+}
+
+void osc_server_release(struct osc_server *server, int64_t now_us)
+{
+	publish_waiting(server, now_us);
+}
+
+int64_t osc_server_release_due(const struct osc_server *server)
+{
+	return server->earliest_us;
 }
 
 int osc_server_fd(const struct osc_server *server)

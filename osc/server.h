@@ -59,6 +59,11 @@ struct osc_server_options {
 	int max_subscribers; /* 0: OSC_SUBSCRIBERS_DEFAULT */
 	int64_t start_us;    /* the daemon's start: OSC times in ms count from here */
 	bool unthrottled;    /* virtual clock: continuous values are all sent, so that output does not depend on speed */
+	bool repeated;	     /* a recording is played again: nothing is sent that depends on when */
+	/* Called in the osc thread with every message for everybody, as `print` would show it, whether or not a receiver
+	 * took it; not with answers. NULL: nobody asks. */
+	void (*told)(void *context, const char *line);
+	void *told_context;
 };
 
 struct osc_server;
@@ -175,6 +180,9 @@ void osc_server_answer_error(struct osc_server *server, const struct osc_command
 
 /* Ends leases and challenges that have run out, sends continuous values whose turn has come, flushes `print`. */
 void osc_server_expire(struct osc_server *server, int64_t now_us);
+/* The continuous values alone: those whose turn has come, and when the next one's will (INT64_MAX: none waits). */
+void osc_server_release(struct osc_server *server, int64_t now_us);
+int64_t osc_server_release_due(const struct osc_server *server);
 /* When osc_server_expire has something to do next; INT64_MAX: nothing. */
 int64_t osc_server_deadline(const struct osc_server *server);
 

@@ -37,7 +37,9 @@ struct osc_server {
 	FILE *print;
 	void (*say)(const char *text);
 	struct osc_tap tap;
-	bool unthrottled;
+	void (*told)(void *context, const char *line);
+	void *told_context;
+	bool unthrottled, repeated;
 	int max_subscribers;
 	int64_t start_us;
 	int64_t unix_offset_us; /* Unix time minus monotonic time */
