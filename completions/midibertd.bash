@@ -43,8 +43,7 @@ _midibertd()
 	:--config) kind="files" ;;
 	esac
 	case $command in
-	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
-	'') options="--source --connect --ignore --channel --keys --osc --control --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;
