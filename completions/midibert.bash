@@ -81,6 +81,11 @@ _midibert()
 	finetune:--regrid) kind="none" ;;
 	finetune:--disorder) kind="none" ;;
 	finetune:--transpose) kind="words 0 1" ;;
+	finetune:--curves) kind="none" ;;
+	finetune:--stretch) kind="none" ;;
+	finetune:--jitter) kind="none" ;;
+	finetune:--missing) kind="none" ;;
+	finetune:--doubled) kind="none" ;;
 	finetune:--mix) kind="none" ;;
 	finetune:--seed) kind="none" ;;
 	finetune:--threads) kind="none" ;;
@@ -119,7 +124,7 @@ _midibert()
 	case $command in
 	'bench') options="--model --window --threads --backend --json --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

@@ -3,13 +3,14 @@
 
 #include "base/random.h"
 #include "model/predictors.h"
+#include "train/augment.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define DISORDER_US 50000
 #define SEGMENT_NOTES 64 /* longest run of notes between two right edges of a live sequence */
-#define FIXED_BPM 120.0
+#define PHASE_US 2000000 /* of a grid without a beat: one bar */
 #define TRANSPOSE 11
 
 /* Pieces a head learns from, drawn by weight. */
@@ -170,41 +171,44 @@ static const struct piece *draw_piece(const struct sampler *sampler, int head, s
 	return &sampler->dataset->pieces[pool->piece[low]];
 }
 
-/* Copies the notes in order of (possibly disturbed) arrival: an insertion sort, for the order is nearly right. */
-static void arrange(const struct piece *piece, size_t first, int count, bool disorder, struct random *random,
-		    struct sample *sample)
+/* Puts the notes into order of arrival, each disturbed by up to disorder_us: an insertion sort, for the order is nearly
+ * right.
+ */
+static void arrange(int count, int64_t disorder_us, struct random *random, struct sample *sample)
 {
-	const struct piece_note *notes = piece->notes + first;
 	for (int i = 0; i < count; i++) {
-		int64_t when = notes[i].onset_us + (disorder ? random_integer(random, 0, DISORDER_US) : 0);
-		int at = i;
-		for (; disorder && at > 0 && sample->when_us[at - 1] > when; at--) {
+		struct piece_note note = sample->notes[i];
+		int64_t when = note.onset_us + (disorder_us ? random_integer(random, 0, disorder_us) : 0);
+		int at = i, source = sample->order[i];
+		for (; at > 0 && sample->when_us[at - 1] > when; at--) {
 			sample->when_us[at] = sample->when_us[at - 1];
 			sample->order[at] = sample->order[at - 1];
+			sample->notes[at] = sample->notes[at - 1];
 		}
 		sample->when_us[at] = when;
-		sample->order[at] = i;
+		sample->order[at] = source;
+		sample->notes[at] = note;
 	}
-	for (int i = 0; i < count; i++)
-		sample->notes[i] = notes[sample->order[i]];
 }
 
-/* Lays the notes on a fixed grid of 120 bpm in 4/4, as a source without a beat does. */
-static void regrid(int count, int64_t phase_us, struct sample *sample)
+/* The notes of a training sequence as they reach a stream; returns how many there are. */
+static int perform(const struct sampler *sampler, const struct piece *piece, size_t first, int count, bool curves,
+		   struct random *random, struct sample *sample)
 {
-	const double per_us = FIXED_BPM * OCTUPLE_GRID / 60e6;
-	for (int i = 0; i < count; i++) {
-		struct piece_note *note = &sample->notes[i];
-		int64_t start = (int64_t)((double)(note->onset_us + phase_us) * per_us + 0.5);
-		int64_t end = (int64_t)((double)(note->end_us + phase_us) * per_us + 0.5);
-		int64_t bar = octuple_bar_length(4, 4);
-		note->place.bar = start / bar;
-		note->place.position = (uint8_t)(start % bar);
-		note->place.time_signature = octuple_signature_id(4, 4);
-		note->place.tempo = octuple_tempo_id(FIXED_BPM);
-		note->position = start;
-		note->duration_positions = (int32_t)(end - start);
-	}
+	const struct sampler_options *o = &sampler->options;
+	double missing = 2 * random_uniform(random) * (double)o->missing,
+	       doubled = 2 * random_uniform(random) * (double)o->doubled;
+	count = augment_copy(random, missing, doubled, piece->notes + first, count, o->rows, sample->notes, sample->order);
+	if (o->stretch > 0)
+		augment_stretch(random, (double)o->stretch, count, sample->notes);
+	if (o->jitter_ms > 0)
+		augment_jitter(random, 1000 * random_uniform(random) * (double)o->jitter_ms, count, sample->notes);
+	arrange(count, random_uniform(random) < (double)o->disorder ? DISORDER_US : 0, random, sample);
+	if (random_uniform(random) < (double)o->regrid)
+		augment_regrid(random_integer(random, 0, PHASE_US), count, sample->notes);
+	if (curves && random_uniform(random) < (double)o->curves)
+		augment_curve(random, count, sample->notes);
+	return count;
 }
 
 /* Right edges: rows of a segment do not see past its last note; without cuts only the look-ahead and the end bound them. */
@@ -366,9 +370,8 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	struct manner manner = {.live = random_uniform(&random) < (double)o->live, .hidden = hidden};
 	sample->piece = (size_t)(piece - sampler->dataset->pieces);
 	sample->first = first;
-	arrange(piece, first, count, random_uniform(&random) < (double)o->disorder, &random, sample);
-	if (random_uniform(&random) < (double)o->regrid)
-		regrid(count, random_integer(&random, 0, 2000000), sample);
+	/* where velocities are hidden, nothing tells of the keyboard: another one would only blur what is asked */
+	count = perform(sampler, piece, first, count, !hidden, &random, sample);
 	set_limits(sampler, count, manner.live, &random, sample);
 	label_notes(sampler, piece, head, count, sample);
 	manner.shift = o->transpose ? transposition(sample, count, &random) : 0;
@@ -384,7 +387,8 @@ void sampler_plain(const struct sampler *sampler, const struct piece *piece, siz
 {
 	struct random unused = {0, 0};
 	struct manner manner = {.hidden = sampler->shape->head[head].setting == SETTING_HIDDEN};
-	arrange(piece, first, count, false, &unused, sample);
+	count = augment_copy(&unused, 0, 0, piece->notes + first, count, count, sample->notes, sample->order);
+	arrange(count, 0, &unused, sample);
 	set_limits(sampler, count, false, &unused, sample);
 	label_notes(sampler, piece, head, count, sample);
 	write_tokens(sampler, head, count, &manner, sample);

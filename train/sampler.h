@@ -28,6 +28,10 @@ struct sampler_options {
 	float disorder;		 /* share of sequences with notes within 50 ms permuted */
 	bool transpose;		 /* by -11..11 */
 	float hidden;		 /* without heads: share of sequences whose velocities are hidden */
+	float curves;		 /* share of sequences whose velocities, where they are seen, pass a random curve */
+	float stretch;		 /* tempo by a random factor of 1 / (1 + stretch) to 1 + stretch; 0: never */
+	float jitter_ms;	 /* largest deviation of onsets and releases; 0: never */
+	float missing, doubled;	 /* mean share of notes left out, of notes that come twice */
 };
 
 /* Rows of the longest sequence that is drawn for any of the heads: what a network must have room for. */
@@ -51,7 +55,7 @@ struct sample {
 	int *edge; /* last note of the segment each note is in */
 	int8_t *note_label[HEADS_MAX];
 	struct piece_note *notes; /* in the order in which they "arrive" */
-	int *order;
+	int *order;		  /* which note of the piece's section each is */
 	int64_t *when_us;
 	size_t piece, first; /* note i is note first + order[i] of this piece */
 };

@@ -53,15 +53,17 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	const struct sampler_options *s = &options->sampler;
 	const struct optimiser_options *o = &options->optimiser;
 	bool bf16 = options->network.precision == PRECISION_BF16 && product_has_bf16();
-	int used =
-	    snprintf(text, FINGERPRINT_MAX,
-		     "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
-		     "warmup=%llu rate=%g "
-		     "decay=%g clip=%g dropout=%g precision=%s",
-		     (unsigned long long)s->seed, s->rows, s->batch, options->shards, (double)s->mask, (double)s->live,
-		     (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
-		     (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
-		     bf16 ? "bf16" : "fp32");
+	int used = snprintf(
+	    text, FINGERPRINT_MAX,
+	    "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d curves=%g stretch=%g "
+	    "jitter=%g missing=%g doubled=%g steps=%llu "
+	    "warmup=%llu rate=%g "
+	    "decay=%g clip=%g dropout=%g precision=%s",
+	    (unsigned long long)s->seed, s->rows, s->batch, options->shards, (double)s->mask, (double)s->live,
+	    (double)s->regrid, (double)s->disorder, s->transpose, (double)s->curves, (double)s->stretch,
+	    (double)s->jitter_ms, (double)s->missing, (double)s->doubled, (unsigned long long)o->steps,
+	    (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
+	    bf16 ? "bf16" : "fp32");
 	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", shape->head[h].name,
 				 (double)s->mix[h], (double)s->weight[h]);
