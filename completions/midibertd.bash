@@ -33,7 +33,7 @@ _midibertd()
 	:--final-after) kind="none" ;;
 	:--tempo) kind="none" ;;
 	:--grid) kind="words file fixed auto" ;;
-	:--backend) kind="words auto openblas bf16" ;;
+	:--backend) kind="words auto fp32 bf16 int8" ;;
 	:--speed) kind="none" ;;
 	:--record) kind="folders" ;;
 	:--record-limit) kind="none" ;;

@@ -127,8 +127,10 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 	const struct model_shape *shape = model_shape(setup.model);
 	report(doctor, FINDING_OK, "weights", "%s: %d layers of %d, %d heads, window %d", model_path(setup.model),
 	       shape->layers, shape->width, shape->heads, setup.window);
-	report(doctor, FINDING_OK, "one note", "%.2f ms with %s, median of those measured now", (double)setup.note_us / 1000,
-	       model_backend(setup.model));
+	char why[200];
+	backend_tell_why(model_backend(setup.model), options->backend, why, sizeof why);
+	report(doctor, FINDING_OK, "backend", "%s", why);
+	report(doctor, FINDING_OK, "one note", "%.2f ms, median of those measured now", (double)setup.note_us / 1000);
 	struct options quiet = *options; /* nobody is sent anything */
 	quiet.osc.count = 0;
 	quiet.print = false;
@@ -156,7 +158,8 @@ void doctor_version(FILE *file)
 	static const char *const libraries[] = {"libasound.", "libjack.",    "libjackserver.", "libopenblas", "liblo.",
 						"libinih.",   "libsystemd.", "libjansson.",    "libnettle.",  "libc."};
 	char line[512], path[256], shown[4096] = "";
-	fprintf(file, "midibertd %s\nbackend %s\n", MIDIBERTD_VERSION, model_backend(NULL));
+	fprintf(file, "midibertd %s\n", MIDIBERTD_VERSION);
+	backend_list(file);
 	FILE *maps = fopen("/proc/self/maps", "re");
 	while (maps && fgets(line, sizeof line, maps)) {
 		if (sscanf(line, "%*s %*s %*s %*s %*s %255s", path) != 1 || path[0] != '/')

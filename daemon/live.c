@@ -102,7 +102,7 @@ static enum status start_threads(struct live *live, struct error *error)
 
 static void report_start(struct live *live)
 {
-	char text[256];
+	char text[256], why[200];
 	while (!atomic_load_explicit(&live->shared.engine_ready, memory_order_acquire))
 		wake_wait(live->shared.main_wake, -1);
 	int priority = atomic_load(&live->shared.priority);
@@ -110,6 +110,8 @@ static void report_start(struct live *live)
 	realtime_lock_memory(text, sizeof text);
 	fprintf(stderr, "midibertd: weights %s, window %d notes, %.2f ms a note\n", model_path(live->setup.model),
 		live->setup.window, (double)live->setup.note_us / 1000);
+	backend_tell_why(model_backend(live->setup.model), live->options->backend, why, sizeof why);
+	fprintf(stderr, "midibertd: backend %s\n", why);
 	fprintf(stderr, "midibertd: priority: source %s%d, engine %s%d; %s\n", source ? "real-time " : "normal ", source,
 		priority ? "real-time " : "normal ", priority, text);
 	fprintf(stderr, "midibertd: control on port %d\n", osc_server_port(live->server));

@@ -4,6 +4,7 @@
 #include "daemon/options.h"
 
 #include "engine/engine.h"
+#include "model/backend.h"
 #include "osc/server.h"
 #include "web/web.h"
 
@@ -225,15 +226,12 @@ SETTER(grid)
 
 SETTER(backend)
 {
-	static const char *const known[] = {"auto", "openblas", "bf16"};
 	(void)layer;
-	for (int i = 0; i < 3; i++) {
-		if (strcmp(value, known[i]) == 0) {
-			options->backend = known[i];
-			return STATUS_OK;
-		}
-	}
-	return status_fail(error, STATUS_USAGE, "backend %.60s: give auto, openblas or bf16", value);
+	options->backend = backend_name(value);
+	if (options->backend)
+		return STATUS_OK;
+	return status_fail(error, STATUS_USAGE, "backend %.60s: give auto, fp32, bf16, int8 or a name that --version lists",
+			   value);
 }
 
 SETTER(speed)
@@ -347,7 +345,7 @@ const struct option_spec option_table[] = {
 	{"final-after", "MS", "2000", "a label is final at the latest so long after its note's onset", true, set_final_after},
 	{"tempo", "BPM", NULL, "count bars at this fixed tempo, 16-256; otherwise the file's, or 120", true, set_tempo},
 	{"grid", "file|fixed|auto", "auto", "where bars come from: the file's tempo map, or a fixed tempo", true, set_grid},
-	{"backend", "auto|openblas|bf16", "auto", "what computes: OpenBLAS in fp32, or our bf16 kernels where the CPU has them", true,
+	{"backend", "auto|fp32|bf16|int8|NAME", "auto", "what multiplies matrices: a precision, or a NAME of --version", true,
 	 set_backend},
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
 	 set_speed},

@@ -41,7 +41,7 @@ struct options {
 	char *http; /* "off" or HOST:PORT */
 	bool lan;
 	char *model;	     /* NULL: model/locate.h decides */
-	const char *backend; /* auto, openblas or bf16: a literal */
+	const char *backend; /* of backend_name: a literal */
 	int window;	     /* notes */
 	int64_t gather_us, decide_us, final_after_us;
 	double tempo; /* bpm; 0: not given */

@@ -319,7 +319,7 @@ static enum status judge(const struct repeat *repeat, const char *path, struct e
 	fprintf(stderr, "midibertd: %zu messages, %zu not as they were recorded, the first at line %zu, %zu missing%s\n",
 		repeat->messages, repeat->different, repeat->first_different, missing, whole);
 	if (strcmp(head->sha256, model_sha256(repeat->setup.model)) != 0 ||
-	    strcmp(head->backend, model_backend_name(repeat->setup.model)) != 0) {
+	    strcmp(head->backend, model_backend(repeat->setup.model)->name) != 0) {
 		fprintf(stderr, "midibertd: it was recorded with weights %.12s and backend %s\n", head->sha256,
 			head->backend);
 		return STATUS_OK;

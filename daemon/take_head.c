@@ -44,7 +44,7 @@ enum status take_head_fill(struct take_head *head, const struct options *options
 	*head = (struct take_head){.start_us = start_us, .bpm = setup->bpm};
 	snprintf(head->model, sizeof head->model, "%s", model_path(setup->model));
 	snprintf(head->sha256, sizeof head->sha256, "%s", model_sha256(setup->model));
-	snprintf(head->backend, sizeof head->backend, "%s", model_backend_name(setup->model));
+	snprintf(head->backend, sizeof head->backend, "%s", model_backend(setup->model)->name);
 	snprintf(head->version, sizeof head->version, "%s", MIDIBERTD_VERSION);
 	head->settings = given_settings(options);
 	if (!head->settings)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct linear;
 
@@ -28,8 +29,21 @@ struct backend {
 /* Each of the table in order of preference, the reference (OpenBLAS) last; NULL past its end. */
 const struct backend *backend_at(int index);
 
+/* Whether it is in this build and this CPU has what it needs. */
+bool backend_runs(const struct backend *backend);
+
 /* OpenBLAS in fp32: always there, the reference. */
 const struct backend *backend_reference(void);
+
+/* The table's own copy of a name that backend_find knows, here or on other machines; NULL if it knows none such. */
+const char *backend_name(const char *name);
+
+/* One line for people: name, and what computes or why it cannot. */
+void backend_tell(const struct backend *backend, char *text, size_t size);
+/* The same of a backend that was asked for as `name`, with why it is this one. */
+void backend_tell_why(const struct backend *backend, const char *name, char *text, size_t size);
+/* Every backend in a line of its own, for --version. */
+void backend_list(FILE *file);
 
 /* A name of the table, a precision (its best own backend here), or "auto" (the fastest that keeps the accuracy,
  * docs/SPEED.md). A name that is unknown or does not run here is an error that lists what does. */

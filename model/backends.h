@@ -5,6 +5,9 @@
 #include "model/backend.h"
 
 extern const struct backend backend_openblas;
-extern const struct backend backend_avx512_bf16;
+extern const struct backend backend_avx512_bf16, backend_avx512_int8;
+extern const struct backend backend_avx2_fp32, backend_avx2_int8;
+extern const struct backend backend_neon_fp32, backend_neon_int8;
+extern const struct backend backend_plain_fp32, backend_plain_int8;
 
 #endif

@@ -46,8 +46,8 @@ static size_t lay_out(struct encoder *encoder, float *memory)
 	size_t d = (size_t)shape->width, block = (size_t)encoder->block, capacity = (size_t)encoder->capacity;
 	size_t J = (size_t)encoder->distances, used = 0;
 	size_t f = (size_t)shape->inner;
-	float **slots[7] = {&encoder->x,     &encoder->y,      &encoder->qkv,
-			    &encoder->inner, &encoder->scores, &encoder->query_relative,
+	float **slots[7] = {&encoder->x,      &encoder->y,	&encoder->qkv,
+			    &encoder->inner,  &encoder->scores, &encoder->query_relative,
 			    &encoder->operand};
 	size_t sizes[7] = {block * d,
 			   block * d,

@@ -21,7 +21,7 @@ void linear_free(struct linear *linear)
 
 size_t linear_scratch(int rows, int in)
 {
-	return (size_t)rows * (size_t)(in + 8);
+	return (size_t)rows * (size_t)(in + 24);
 }
 
 void linear_run(const struct linear *linear, int rows, const float *x, void *scratch, float *y)

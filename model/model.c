@@ -164,19 +164,9 @@ enum status model_use_backend(struct model *model, const char *name, struct erro
 	return status;
 }
 
-const char *model_backend(const struct model *model)
+const struct backend *model_backend(const struct model *model)
 {
-	return (model ? model->backend : backend_reference())->describe();
-}
-
-const char *model_backend_name(const struct model *model)
-{
-	return model->backend->name;
-}
-
-const char *model_precision(const struct model *model)
-{
-	return model->backend->precision;
+	return model->backend;
 }
 
 void model_embed(const struct model *model, const struct token *tokens, int count, float *x)

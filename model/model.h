@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/token.h"
+#include "model/backend.h"
 #include "model/shape.h"
 
 struct model;
@@ -25,11 +26,7 @@ void model_use_threads(int threads);
 /* Set-up thread, before anybody else uses the model. What computes its linear layers: a name that backend_find takes
  * (model/backend.h); model_load chooses the reference. Attention and heads are fp32 whatever computes. */
 enum status model_use_backend(struct model *model, const char *name, struct error *error);
-/* Library and code path that computes, for --version, the log and bench. Lives as long as the program. NULL: that of a
- * model fresh from model_load. */
-const char *model_backend(const struct model *model);
-const char *model_backend_name(const struct model *model); /* as --backend takes it */
-const char *model_precision(const struct model *model); /* "fp32", "bf16" or "int8": of the linear layers */
+const struct backend *model_backend(const struct model *model);
 
 /* Inference thread; no allocation. Logits of a note head: hidden is [count][shape_head_input], that is [count][d], and for a
  * causal head each note's predictors after its d; logits [count][C]. */

@@ -6,11 +6,11 @@
 #include "base/random.h"
 #include "engine/engine.h"
 #include "model/encoder.h"
+#include "model/linear.h"
 #include "model/locate.h"
 #include "model/matrix.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
-#include "model/bf16.h"
 #include "train/network.h"
 
 #include <getopt.h>
@@ -30,8 +30,8 @@ struct bench {
 	int window, threads; /* 0: several */
 	bool json;
 	struct model *model;
-	double peak, fp32_peak; /* operations a second of one thread */
-	double bandwidth;	/* bytes a second, read */
+	double peak, fp32_peak, bf16_peak, int8_peak; /* operations a second of one thread */
+	double bandwidth;			      /* bytes a second, read */
 	struct emit out;
 };
 
@@ -47,62 +47,43 @@ static double median(double *values, int count)
 	return values[count / 2];
 }
 
-static double *random_floats(size_t count)
+static float *random_floats(size_t count)
 {
 	float *x = aligned_alloc(64, (count * sizeof *x + 63) / 64 * 64);
 	struct random random = {1, 0};
 	for (size_t i = 0; x && i < count; i++)
 		x[i] = (float)random_uniform(&random) - 0.5f;
-	return (double *)(void *)x;
+	return x;
 }
 
-/* The best rate of one product shape, in fp32 by OpenBLAS or in bf16 by our kernel; one thread. */
-static double product_rate(int m, int n, int k, bool bf16)
+/* The rate of one product shape by one backend, the rows' conversion included; one thread. 0 without memory. The best of
+ * several rounds where `best`, else their median. */
+static double product_rate(const struct backend *backend, int m, int n, int k, bool best)
 {
-	float *a = (float *)(void *)random_floats((size_t)m * (size_t)k),
-	      *b = (float *)(void *)random_floats((size_t)n * (size_t)k);
-	float *c = (float *)(void *)random_floats((size_t)m * (size_t)n);
-	uint32_t *rows = aligned_alloc(64, ((size_t)m * (size_t)(k + 1) / 2 * 4 + 127) / 64 * 64);
-	uint32_t *panels = aligned_alloc(64, (bf16_panel_pairs(k, n) * 4 + 63) / 64 * 64);
-	double best = 0;
-	if (a && b && c && rows && panels) {
-		if (bf16) {
-			bf16_rows(m, k, a, k, rows);
-			bf16_pack_transposed(k, n, b, k, panels);
-		}
-		for (int i = 0; i < ROUNDS; i++) {
-			int64_t began = clock_now_us();
+	float *x = random_floats((size_t)m * (size_t)k), *w = random_floats((size_t)n * (size_t)k);
+	float *y = random_floats((size_t)m * (size_t)n), *scratch = random_floats(linear_scratch(m, k));
+	struct linear linear = {0};
+	double rates[ROUNDS] = {0};
+	if (x && w && y && scratch && linear_new(&linear, backend, n, k, w)) {
+		for (int i = -1; i < ROUNDS; i++) {
+			int64_t began = clock_now_us(), took;
 			int repeats = 0;
 			do {
-				if (bf16)
-					bf16_product(m, n, k, rows, (size_t)(k + 1) / 2, 1, panels, false, c, n);
-				else
-					matrix_nt(m, n, k, a, k, b, k, 0, c, n);
+				linear_run(&linear, m, x, scratch, y);
 				repeats++;
-			} while (clock_now_us() - began < 2000);
-			double rate = 2.0 * m * n * k * repeats / (double)(clock_now_us() - began) * 1e6;
-			best = rate > best ? rate : best;
+			} while ((took = clock_now_us() - began) < 1000);
+			if (i >= 0)
+				rates[i] = 2.0 * m * n * k * repeats / (double)took * 1e6;
 		}
 	}
-	free(a), free(b), free(c), free(rows), free(panels);
-	return best;
+	linear_free(&linear);
+	free(x), free(w), free(y), free(scratch);
+	double middle = median(rates, ROUNDS); /* sorts */
+	return best ? rates[ROUNDS - 1] : middle;
 }
 
-/* Peak: the best product rate of any library here, on the model's shapes and on 1024 cubed. */
-static void measure_machine(struct bench *bench)
+static void measure_bandwidth(struct bench *bench)
 {
-	const struct model_shape *shape = model_shape(bench->model);
-	int d = shape->width, f = shape->inner;
-	const int sizes[][3] = {{256, 3 * d, d}, {256, f, d}, {256, d, f}, {1024, 1024, 1024}};
-	matrix_use_threads(1);
-	for (int i = 0; i < 4; i++) {
-		double rate = product_rate(sizes[i][0], sizes[i][1], sizes[i][2], false);
-		bench->fp32_peak = rate > bench->fp32_peak ? rate : bench->fp32_peak;
-		double half = bf16_available() ? product_rate(sizes[i][0], sizes[i][1], sizes[i][2], true) : 0;
-		bench->peak = half > bench->peak ? half : bench->peak;
-	}
-	if (bench->fp32_peak > bench->peak)
-		bench->peak = bench->fp32_peak;
 	uint64_t *memory = malloc(BANDWIDTH_BYTES);
 	volatile uint64_t sink = 0;
 	if (!memory)
@@ -121,6 +102,67 @@ static void measure_machine(struct bench *bench)
 	}
 	(void)sink;
 	free(memory);
+}
+
+static double *precision_peak(struct bench *bench, const char *precision)
+{
+	return precision[0] == 'f' ? &bench->fp32_peak : precision[0] == 'b' ? &bench->bf16_peak : &bench->int8_peak;
+}
+
+/* Peak: the best product rate of any backend here, on the model's shapes and on 1024 cubed. */
+static void measure_machine(struct bench *bench)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	int d = shape->width, f = shape->inner;
+	const int sizes[][3] = {{256, 3 * d, d}, {256, f, d}, {256, d, f}, {1024, 1024, 1024}};
+	const struct backend *backend;
+	matrix_use_threads(1);
+	for (int b = 0; (backend = backend_at(b)); b++) {
+		if (!backend_runs(backend) || strncmp(backend->name, "plain", 5) == 0)
+			continue;
+		double *peak = precision_peak(bench, backend->precision);
+		for (int i = 0; i < 4; i++) {
+			double rate = product_rate(backend, sizes[i][0], sizes[i][1], sizes[i][2], true);
+			*peak = rate > *peak ? rate : *peak;
+		}
+		bench->peak = *peak > bench->peak ? *peak : bench->peak;
+	}
+	measure_bandwidth(bench);
+}
+
+/* What each backend here makes of the row counts of the stream, with the wide layer's weight. */
+static void put_products(struct bench *bench)
+{
+	static const int rows[] = {1, 2, 5, 17, 64, 256};
+	const struct model_shape *shape = model_shape(bench->model);
+	const struct backend *backend;
+	if (bench->json)
+		emit_open(&bench->out, "products", '[');
+	else
+		printf("products of N rows, GF/s: 1, 2, 5, 17, 64, 256\n");
+	for (int b = 0; (backend = backend_at(b)); b++) {
+		if (!backend_runs(backend))
+			continue;
+		if (!bench->json)
+			printf("  %-12s", backend->name);
+		for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+			double rate = product_rate(backend, rows[i], shape->inner, shape->width, false);
+			if (bench->json) {
+				emit_open(&bench->out, NULL, '{');
+				emit_text(&bench->out, "backend", backend->name);
+				emit_text(&bench->out, "precision", backend->precision);
+				emit_integer(&bench->out, "rows", rows[i]);
+				emit_real(&bench->out, "operations_per_s", rate);
+				emit_close(&bench->out, '}');
+			} else {
+				printf("  %7.1f", rate * 1e-9);
+			}
+		}
+		if (!bench->json)
+			printf("\n");
+	}
+	if (bench->json)
+		emit_close(&bench->out, ']');
 }
 
 static struct token made_up_token(int64_t index)
@@ -156,14 +198,14 @@ static void put_forward(struct bench *bench, int window, int threads)
 			times[i] = (double)(clock_now_us() - began) / 1000;
 	}
 	matrix_use_threads(1);
-	double own_peak = model_precision(bench->model)[0] == 'b' ? bench->peak : bench->fp32_peak;
+	double own_peak = *precision_peak(bench, model_backend(bench->model)->precision);
 	double ms = median(times, ROUNDS), rate = row_operations(shape, window / 2) * window / ms * 1000;
 	if (bench->json) {
 		emit_open(&bench->out, NULL, '{');
 		emit_integer(&bench->out, "window", window);
 		emit_integer(&bench->out, "threads", threads);
-		emit_text(&bench->out, "backend", model_backend(bench->model));
-		emit_text(&bench->out, "precision", model_precision(bench->model));
+		emit_text(&bench->out, "backend", model_backend(bench->model)->name);
+		emit_text(&bench->out, "precision", model_backend(bench->model)->precision);
 		emit_real(&bench->out, "ms_p50", ms);
 		emit_real(&bench->out, "share_of_peak", rate / (bench->peak * threads));
 		emit_real(&bench->out, "share_of_precision_peak", rate / (own_peak * threads));
@@ -321,12 +363,16 @@ static void run(struct bench *bench)
 	int only[1] = {bench->window};
 	const int *windows = bench->window ? only : default_windows;
 	int count = bench->window ? 1 : (int)(sizeof default_windows / sizeof *default_windows);
+	char why[200];
+	backend_tell_why(model_backend(bench->model), bench->backend, why, sizeof why);
 	measure_machine(bench);
 	if (bench->json)
 		emit_start(&bench->out, stdout);
 	else
-		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f), memory %.1f GB/s\n", model_path(bench->model),
-		       model_backend(bench->model), bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bandwidth * 1e-9);
+		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s\n",
+		       model_path(bench->model), why, bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bf16_peak * 1e-9,
+		       bench->int8_peak * 1e-9, bench->bandwidth * 1e-9);
+	put_products(bench);
 	if (bench->json)
 		emit_open(&bench->out, "forward", '[');
 	for (int i = 0; i < count; i++)

@@ -1,6 +1,8 @@
 /* The `midibert` command: finds the subcommand and hands over. Main thread. The work is in the other files. */
 #include "tools/tools.h"
 
+#include "model/backend.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,6 +72,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(name, "--version") == 0) {
 		printf("midibert %s\n", MIDIBERTD_VERSION);
+		backend_list(stdout);
 		return tool_finish(name, TOOL_DONE);
 	}
 	if (name[0])
