@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 VOCABULARY = (262, 134, 135, 262, 134, 38, 260, 55)
+PREDICTORS = "last,mean2,mean8,mean32,near16,blend,near64,weighted32,highest8,lowest8,spread32,known"
 TABLE = 256  # width of each of the eight embedding tables
 EPSILON = 1e-12
 
@@ -27,8 +28,9 @@ class Attention(Module):
     def split(self, rows):
         return rows.view(len(rows), self.heads, -1).transpose(0, 1)  # [a][T][e]
 
-    def forward(self, x, visible):
-        notes, count = torch.arange(len(x)), len(x)
+    def forward(self, x, visible, notes):
+        """visible [T][T]; notes [T]: which note a row is about."""
+        count = len(x)
         distance = notes[:, None] - notes[None, :]  # l - r
         # out of the table only where nothing is visible
         index = (distance + self.span - 1).clamp(0, 2 * self.span - 2).expand(self.heads, count, count)
@@ -50,9 +52,9 @@ class Layer(Module):
         super().__init__(attention=Module(self=Attention(width, heads, span), output=dense_and_norm(width, width)),
                          intermediate=Module(dense=nn.Linear(width, inner)), output=dense_and_norm(inner, width))
 
-    def forward(self, x, visible):
+    def forward(self, x, visible, notes):
         attend = self.attention.output
-        h = attend.LayerNorm(x + attend.dense(self.attention.get_submodule("self")(x, visible)))
+        h = attend.LayerNorm(x + attend.dense(self.attention.get_submodule("self")(x, visible, notes)))
         inner = nn.functional.gelu(self.intermediate.dense(h))  # the exact one: erf
         return self.output.LayerNorm(h + self.output.dense(inner))
 
@@ -83,16 +85,26 @@ class Encoder(Module):
         sees = (notes[:, None] - notes[None, :] < self.span) & (notes[None, :] <= limit[:, None])
         return sees if self.lookahead is None else sees & (notes[None, :] - notes[:, None] <= self.lookahead)
 
-    def forward(self, tokens, limit=None):
-        """tokens [T][8] -> hidden states [T][d]. limit [T]: last row that each row sees; None: all."""
+    def causal(self, count):
+        """[2 L][2 L] of L causal rows and then L queries: both see causal rows of the band, up to their own note or before it;
+        a query sees itself, too."""
+        notes = torch.arange(count)
+        distance = notes[:, None] - notes[None, :]
+        rows = torch.cat([(distance >= 0) & (distance < self.span), (distance > 0) & (distance < self.span)])
+        return torch.cat([rows, torch.cat([torch.zeros(count, count), torch.eye(count)]).bool()], dim=1)
+
+    def forward(self, tokens, limit=None, causal=False):
+        """tokens [T][8] -> hidden states [T][d]. limit [T]: last row that each row sees; None: all. causal: of T / 2 causal rows
+        and the queries of the same notes."""
+        notes = torch.arange(len(tokens) // 2).repeat(2) if causal else torch.arange(len(tokens))
         if limit is None:
             limit = torch.full((len(tokens),), len(tokens) - 1)
         rows = [table.lut(tokens[:, i]) * TABLE ** 0.5 for i, table in enumerate(self.word_emb)]
         embeddings = self.bert.embeddings
         x = self.in_linear(torch.cat(rows, dim=1)) + embeddings.token_type_embeddings.weight[0]
-        x, visible = embeddings.LayerNorm(x), self.visible(limit)
+        x, visible = embeddings.LayerNorm(x), self.causal(len(tokens) // 2) if causal else self.visible(limit)
         for layer in self.bert.encoder.layer:
-            x = layer(x, visible)
+            x = layer(x, visible, notes)
         return x
 
 
@@ -129,21 +141,40 @@ class Network(Module):
         heads_by_name, names = {}, [name for name in metadata["heads"].split(",") if name]
         for name in names:
             kind = NoteHead if metadata["head.%s.level" % name] == "note" else SequenceHead
-            heads_by_name[name] = kind(sizes["width"], len(metadata["head.%s.labels" % name].split(",")))
+            more = len(PREDICTORS.split(",")) if metadata["head.%s.setting" % name] == "causal" else 0
+            heads_by_name[name] = kind(sizes["width"] + more, len(metadata["head.%s.labels" % name].split(",")))
         super().__init__(midibert=encoder, **heads_by_name)
         self.names = names
+        self.causal = {name for name in names if metadata["head.%s.setting" % name] == "causal"}
 
     def logits(self, name, hidden):
         return getattr(self, name).head(hidden)
 
+    def hidden(self, sequence):
+        return self.midibert(sequence.tokens, sequence.limit, sequence.predictors is not None)
+
+    def asks(self, name, sequence):
+        """Causal heads are asked in causal sequences, and no other is."""
+        return (name in self.causal) == (sequence.predictors is not None)
+
+    @staticmethod
+    def inputs(sequence, hidden):
+        """What heads of notes read: of a causal sequence the queries, and beside each the predictors of its note."""
+        if sequence.predictors is None:
+            return hidden
+        return torch.cat([hidden[len(hidden) // 2:], sequence.predictors.to(hidden.dtype)], dim=1)
+
     def losses(self, sequence):
         """Sum of cross-entropies of each head over what it is asked; a head that is not asked has none."""
-        hidden, found = self.midibert(sequence.tokens, sequence.limit), {}
+        hidden, found = self.hidden(sequence), {}
         for h, name in enumerate(self.names):
+            if not self.asks(name, sequence):
+                continue
             if isinstance(getattr(self, name), SequenceHead):
                 logits, truth = self.logits(name, hidden)[None], sequence.classes[h:h + 1]
             else:
-                logits, truth = self.logits(name, hidden), sequence.labels[:, h]
+                inputs = self.inputs(sequence, hidden)
+                logits, truth = self.logits(name, inputs), sequence.labels[:len(inputs), h]
             if (truth >= 0).any():
                 found[name] = nn.functional.cross_entropy(logits, truth, ignore_index=-1, reduction="sum")
         return found

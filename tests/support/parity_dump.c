@@ -1,13 +1,16 @@
 /* What the network computes, written down for a program that computes it again (tests/parity/). Main thread; fp32, no
- * dropout. Sequences are text, as many as wanted one after the other: T, a loss weight a head, a class a head (-1: not
+ * dropout. Sequences are text, as many as wanted one after the other: T, lines of predictors (0 but in a causal sequence of
+ * two rows a note), a loss weight a head, a class a head (-1: not
  * asked, or a note head), then T lines of eight ids, the last row that this one sees, a label a head (-1: not asked, or a
- * sequence head). parity_dump states WEIGHTS SEQUENCES OUT      hidden states and logits, "INDEX.network.hidden" and
- * "INDEX.network.HEAD", by the training network; where each row sees all that the look-ahead allows, also by the daemon's
- * encoder, "INDEX.encoder.hidden" and so on parity_dump gradients WEIGHTS SEQUENCES OUT   gradient of the weighted sum of
- * all losses; a line of losses a head parity_dump sample WEIGHTS MANIFEST           the sequences that `train` draws, four a
- * step parity_dump train WEIGHTS MANIFEST OUT        trains; a line a step of losses a head and the gradient's norm */
+ * sequence head), then the predictors. parity_dump states WEIGHTS SEQUENCES OUT      hidden states and logits,
+ * "INDEX.network.hidden" and "INDEX.network.HEAD", by the training network; where each row sees all that the look-ahead
+ * allows, also by the daemon's encoder, "INDEX.encoder.hidden" and so on parity_dump gradients WEIGHTS SEQUENCES OUT
+ * gradient of the weighted sum of all losses; a line of losses a head parity_dump sample WEIGHTS MANIFEST           the
+ * sequences that `train` draws, four a step parity_dump train WEIGHTS MANIFEST OUT        trains; a line a step of losses a
+ * head and the gradient's norm */
 #include "model/encoder.h"
 #include "model/matrix.h"
+#include "model/predictors.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -31,6 +34,7 @@ struct question {
 	struct token *tokens;
 	int *limit;
 	int8_t *label; /* [heads][T] */
+	float *predictors;
 };
 
 struct output {
@@ -88,10 +92,10 @@ static int integer(FILE *file, int low, int high)
 static bool question_read(struct question *question, FILE *file, const struct model_shape *shape)
 {
 	struct sequence *sequence = &question->sequence;
-	int T, got = fscanf(file, "%d", &T);
+	int T, more, got = fscanf(file, "%d", &T);
 	if (got == EOF)
 		return false;
-	if (got != 1 || T < 1 || T > LENGTH_MAX)
+	if (got != 1 || T < 1 || T > LENGTH_MAX || fscanf(file, "%d", &more) != 1 || (more && 2 * more != T))
 		die("sequences: a length is out of range");
 	memset(sequence, 0, sizeof *sequence);
 	question->tokens = room((size_t)T, sizeof *question->tokens);
@@ -111,6 +115,11 @@ static bool question_read(struct question *question, FILE *file, const struct mo
 		for (int h = 0; h < shape->heads; h++)
 			question->label[h * T + t] = (int8_t)integer(file, LABEL_NONE, shape->head[h].classes - 1);
 	}
+	question->predictors = more ? room((size_t)(more * CAUSAL_PREDICTORS), sizeof(float)) : NULL;
+	for (int i = 0; i < more * CAUSAL_PREDICTORS; i++)
+		if (fscanf(file, "%f", &question->predictors[i]) != 1)
+			die("sequences: a predictor is missing");
+	sequence->predictors = question->predictors;
 	sequence->length = T;
 	sequence->tokens = question->tokens;
 	sequence->limit = question->limit;
@@ -122,11 +131,13 @@ static void question_free(struct question *question)
 	free(question->tokens);
 	free(question->limit);
 	free(question->label);
+	free(question->predictors);
 }
 
 static void question_print(const struct sequence *sequence, const struct model_shape *shape)
 {
-	printf("%d", sequence->length);
+	int notes = sequence_notes(sequence), more = sequence->predictors ? notes : 0;
+	printf("%d %d", sequence->length, more);
 	for (int h = 0; h < shape->heads; h++)
 		printf(" %.9g", (double)sequence->weight[h]);
 	for (int h = 0; h < shape->heads; h++)
@@ -137,9 +148,11 @@ static void question_print(const struct sequence *sequence, const struct model_s
 			printf("%d ", sequence->tokens[t].id[i]);
 		printf("%d", sequence->limit[t]);
 		for (int h = 0; h < shape->heads; h++)
-			printf(" %d", sequence->note_label[h] ? sequence->note_label[h][t] : LABEL_NONE);
+			printf(" %d", sequence->note_label[h] && t < notes ? sequence->note_label[h][t] : LABEL_NONE);
 		printf("\n");
 	}
+	for (int i = 0; i < more * CAUSAL_PREDICTORS; i++)
+		printf("%.9g%c", (double)sequence->predictors[i], (i + 1) % CAUSAL_PREDICTORS ? ' ' : '\n');
 }
 
 /* ---- states ---- */
@@ -157,17 +170,37 @@ static void put(struct output *output, int index, const char *who, const char *w
 	    (struct safetensors_tensor){.name = copy, .dimensions = 2, .shape = {rows, columns}, .data = data};
 }
 
-/* Takes hidden[T][d] over; heads by the code that the daemon runs. */
-static void put_all(struct output *output, int index, const char *who, const struct model *model, int T, float *hidden)
+/* What note heads read: hidden states, in a causal sequence those of its queries with the predictors beside them. */
+static float *head_inputs(const struct sequence *sequence, int d, const float *hidden)
+{
+	int notes = sequence_notes(sequence), more = sequence->predictors ? CAUSAL_PREDICTORS : 0;
+	float *inputs = room((size_t)(notes * (d + more)), sizeof *inputs);
+	hidden += (sequence->length - notes) * d;
+	for (int i = 0; i < notes; i++) {
+		memcpy(inputs + i * (d + more), hidden + i * d, (size_t)d * sizeof *inputs);
+		if (more)
+			memcpy(inputs + i * (d + more) + d, sequence->predictors + i * more, (size_t)more * sizeof *inputs);
+	}
+	return inputs;
+}
+
+/* Takes hidden[T][d] over; heads that the sequence asks, by the code that the daemon runs. */
+static void put_all(struct output *output, int index, const char *who, const struct model *model,
+		    const struct sequence *sequence, float *hidden)
 {
 	const struct model_shape *shape = model_shape(model);
+	int T = sequence->length;
 	put(output, index, who, "hidden", T, shape->width, hidden);
 	for (int h = 0; h < shape->heads; h++) {
 		const struct head_spec *head = &shape->head[h];
-		int rows = head->level == HEAD_NOTE ? T : 1;
+		if ((head->setting == SETTING_CAUSAL) != (sequence->predictors != NULL))
+			continue;
+		int rows = head->level == HEAD_NOTE ? sequence_notes(sequence) : 1;
 		float *logits = room((size_t)(rows * head->classes), sizeof *logits);
 		if (head->level == HEAD_NOTE) {
-			model_note_logits(model, h, hidden, T, logits);
+			float *inputs = head_inputs(sequence, shape->width, hidden);
+			model_note_logits(model, h, inputs, rows, logits);
+			free(inputs);
 		} else {
 			float *scratch = room(model_sequence_scratch(model, T), sizeof *scratch);
 			model_sequence_logits(model, h, hidden, T, scratch, logits);
@@ -198,7 +231,7 @@ static void encode(struct output *output, int index, const struct model *model, 
 		die("no memory");
 	encoder_run(encoder, 0, T, sequence->tokens, hidden);
 	encoder_free(encoder);
-	put_all(output, index, "encoder", model, T, hidden);
+	put_all(output, index, "encoder", model, sequence, hidden);
 }
 
 static void states(const char *weights, FILE *file, const char *out)
@@ -225,8 +258,8 @@ static void states(const char *weights, FILE *file, const char *out)
 		memcpy(hidden, workspace_hidden(workspace), size * sizeof *hidden);
 		workspace_free(workspace);
 		network_free(network);
-		put_all(&output, index, "network", model, sequence->length, hidden);
-		if (is_whole(&net.shape, sequence))
+		put_all(&output, index, "network", model, sequence, hidden);
+		if (!sequence->predictors && is_whole(&net.shape, sequence))
 			encode(&output, index, model, sequence);
 		question_free(&question);
 	}
@@ -304,7 +337,7 @@ static void course_open(struct course *course, const struct model_shape *shape, 
 							    .beta1 = 0.9,
 							    .beta2 = 0.99,
 							    .epsilon = 1e-8},
-					      .network = {.rows = ROWS, .precision = PRECISION_FP32},
+					      .network = {.rows = 2 * ROWS, .precision = PRECISION_FP32},
 					      .shards = 2,
 					      .threads = 2,
 					      .checkpoint_s = 100000,
