@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define BACKLOG 32
+#define SEND_BYTES 32768
 
 enum status listener_open(const char *text, int *opened, int *port, struct error *error)
 {
@@ -45,5 +46,10 @@ int listener_accept(int fd, struct endpoint *peer)
 {
 	memset(peer, 0, sizeof *peer);
 	peer->size = sizeof peer->address;
-	return accept4(fd, (struct sockaddr *)&peer->address, &peer->size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int accepted = accept4(fd, (struct sockaddr *)&peer->address, &peer->size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int room = SEND_BYTES;
+	/* What waits in the kernel is as late as what waits here, and cannot be taken back. */
+	if (accepted >= 0)
+		setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+	return accepted;
 }

@@ -1,0 +1,61 @@
+/* Every text of the page, in one place: to translate it, translate this. */
+export const WORDS = {
+  title: 'midibertd',
+  headline: 'Now',
+  roll: 'Piano roll',
+  rollText: 'Piano roll: notes rise from the keyboard. The melody stands out.',
+  details: 'Details',
+  full: 'Full screen',
+  fullOff: 'Leave full screen',
+  theme: { auto: 'Colours: auto', light: 'Colours: light', dark: 'Colours: dark' },
+
+  links: {
+    connecting: 'Connecting …',
+    lost: 'Connection lost – trying again',
+    refused: 'Refused: open the address that midibertd printed',
+    silent: 'No sign of life from midibertd',
+  },
+  states: ['Waiting for an input', 'Playing', 'Paused', 'Input lost'],
+
+  melody: 'Melody',
+  sure: (percent) => `${percent} % sure`,
+  class0: 'melody',
+  class1: 'bridge',
+  class2: 'accompaniment',
+  'class-1': 'unknown',
+  notes: ['C', 'C♯', 'D', 'D♯', 'E', 'F', 'F♯', 'G', 'G♯', 'A', 'A♯', 'B'],
+
+  loudness: 'Loudness',
+  loudnessChart: 'Played against expected loudness',
+  loudnessText: 'Loudness of the last notes against what could be expected',
+  louder: 'louder',
+  softer: 'softer',
+  asExpected: 'as expected',
+  playedExpected: (played, expected) => `played ${played}, expected ${expected}`,
+  causal: 'Bar: expected from what this pianist played before, and its spread. ▲ louder, ▼ softer, ● within the spread.',
+  hidden: 'Bar: expected from what pianists do here, and its spread. ▲ louder, ▼ softer, ● within the spread.',
+  dynamics: ['pp', 'p', 'mp', 'mf', 'f', 'ff'],
+
+  tempo: 'Tempo',
+  tempoSources: ["the file's own", 'fixed', 'tapped', 'followed', 'from JACK', 'from MIDI clock'],
+  style: 'Style',
+  emotion: 'Emotion',
+  unknown: 'unknown',
+  guess: (name, percent) => `not sure enough; ${name} with ${percent} %`,
+
+  latency: 'Latency',
+  latencies: ['half of the notes within', '95 of 100 within', '99 of 100 within', 'period of the sound card'],
+  ms: (number) => `${number.toFixed(1)} ms`,
+  noLatency: 'no note yet',
+
+  receivers: 'Receivers and losses',
+  receiver: 'receiver',
+  sent: 'sent',
+  lost: 'lost',
+  counts: { subscribers: 'subscribers', dropped: 'events dropped', xruns: 'xruns', bad: 'bad input', here: 'lost by this page' },
+  more: (count) => `and ${count} more`,
+
+  names: 'Names',
+  name: { source: 'source', model: 'model', session: 'since', inputs: 'inputs' },
+  none: 'none',
+};
