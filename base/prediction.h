@@ -16,7 +16,8 @@ enum prediction_kind {
 	PREDICT_VELOCITY_HIDDEN, /* the same, with stages */
 	PREDICT_STYLE,		 /* class, confidence, classes probabilities */
 	PREDICT_EMOTION,	 /* the same */
-	PREDICT_RESET		 /* every open note is final: receivers release what sounds (/midibert/panic) */
+	PREDICT_RESET,		 /* every open note is final: receivers release what sounds (/midibert/panic) */
+	PREDICT_MODEL		 /* what follows is another network's: its label sets are to be told first */
 };
 
 enum prediction_stage { STAGE_PROVISIONAL, STAGE_REVISED, STAGE_FINAL };

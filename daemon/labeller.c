@@ -40,27 +40,6 @@ static void reset(struct labeller *labeller, enum journal_reason reason)
 	labeller->infer_at_us = INT64_MAX;
 }
 
-static void take_orders(struct labeller *labeller)
-{
-	struct order order;
-	while (ring_pop(labeller->shared->orders, &order)) {
-		int64_t now_us = clock_now_us();
-		switch (order.kind) {
-		case ORDER_RESET: reset(labeller, REASON_RESET); break;
-		case ORDER_PAUSE:
-			if (!labeller->paused)
-				reset(labeller, REASON_RESET);
-			labeller->paused = true;
-			break;
-		case ORDER_RESUME: labeller->paused = false; break;
-		case ORDER_TEMPO:
-			recorder_engine(labeller->recorder, labeller->take, JOURNAL_TEMPO, now_us, 0, order.bpm);
-			grid_set_bpm(labeller->grid, order.bpm, now_us);
-			break;
-		}
-	}
-}
-
 /* Counts the keys that are down, and says when the marker pedal is pressed between two takes. */
 static bool is_marker(struct labeller *labeller, const struct event *event)
 {
@@ -88,6 +67,7 @@ static bool take_event(struct labeller *labeller)
 	struct event event;
 	if (!ring_pop(labeller->shared->engine_events, &event))
 		return false;
+	labeller->events++;
 	bool marker = is_marker(labeller, &event);
 	if (event.kind == EVENT_END) {
 		labeller->ended = true;
@@ -100,6 +80,60 @@ static bool take_event(struct labeller *labeller)
 			reset(labeller, REASON_PEDAL);
 	}
 	return true;
+}
+
+static void take_orders(struct labeller *labeller)
+{
+	struct order order;
+	while (ring_pop(labeller->shared->orders, &order)) {
+		/* What has been told about before it gets its labels, too. */
+		while (labeller->events < order.events && take_event(labeller))
+			;
+		int64_t now_us = clock_now_us();
+		switch (order.kind) {
+		case ORDER_RESET: reset(labeller, REASON_RESET); break;
+		case ORDER_PAUSE:
+			if (!labeller->paused)
+				reset(labeller, REASON_RESET);
+			labeller->paused = true;
+			break;
+		case ORDER_RESUME: labeller->paused = false; break;
+		case ORDER_TEMPO:
+			recorder_engine(labeller->recorder, labeller->take, JOURNAL_TEMPO, now_us, 0, order.bpm);
+			grid_set_bpm(labeller->grid, order.bpm, now_us);
+			break;
+		}
+	}
+}
+
+/* Between two inferences: lets another engine remember, or go on in the place of this one. */
+static void take_handover(struct labeller *labeller)
+{
+	struct shared *shared = labeller->shared;
+	struct handover handover;
+	enum handover_answer answer = HANDOVER_DONE;
+	if (!ring_pop(shared->handovers, &handover))
+		return;
+	if (!handover.engine)
+		engine_remember(labeller->engine, handover.history);
+	else if (!engine_adopt(handover.engine, labeller->engine, clock_now_us()))
+		answer = HANDOVER_TOO_LATE;
+	else {
+		labeller->engine = handover.engine;
+		labeller->changed = true;
+	}
+	atomic_store_explicit(&shared->handover_answer, answer, memory_order_release);
+	wake_post(shared->loader_wake);
+}
+
+/* Before anything that the new one says; a full ring keeps it waiting. */
+static void tell_change(struct labeller *labeller)
+{
+	struct prediction prediction = {.kind = PREDICT_MODEL, .stage = STAGE_FINAL};
+	if (!labeller->changed || !ring_push(labeller->shared->predictions, &prediction))
+		return;
+	labeller->changed = false;
+	labeller->pushed = true;
 }
 
 static void answer(struct labeller *labeller)
@@ -157,6 +191,8 @@ void *labeller_run(void *context)
 		bool told = atomic_load_explicit(&shared->stop, memory_order_acquire);
 		int events = 0;
 		take_orders(labeller);
+		take_handover(labeller);
+		tell_change(labeller);
 		while (!labeller->ended && (told || events < EVENTS_A_TURN) && take_event(labeller))
 			events++;
 		stopping = told || labeller->ended;

@@ -21,6 +21,8 @@ struct labeller {
 	uint32_t take;	     /* how many resets there have been: what the recorder counts takes by */
 	int held;	     /* keys that are down */
 	int64_t heard_us;    /* arrival of the newest note, its end, or pedal */
+	uint64_t events;     /* taken so far */
+	bool changed;	     /* the model: still to be said */
 	int64_t infer_at_us; /* an inference waits until then for the rest of its chord; INT64_MAX: none waits */
 };
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/wake.h"
 #include "daemon/labeller.h"
+#include "daemon/loader.h"
 #include "daemon/notify.h"
 #include "daemon/outreach.h"
 #include "daemon/publisher.h"
@@ -31,6 +32,7 @@ struct live {
 	struct setup setup;
 	struct shared shared;
 	struct labeller labeller;
+	struct loader loader;
 	struct publisher *publisher; /* large: its ring of delays */
 	struct osc_server *server;
 	struct outreach outreach;
@@ -74,6 +76,15 @@ static bool ends_takes(const struct options *options)
 	return options->record || options_is_given(options, "take-pause");
 }
 
+static void report_weights(const struct live *live)
+{
+	char why[200];
+	fprintf(stderr, "midibertd: weights %s, window %d notes, %.2f ms a note\n", model_path(live->setup.model),
+		live->setup.window, (double)live->setup.note_us / 1000);
+	backend_tell_why(model_backend(live->setup.model), live->options->backend, why, sizeof why);
+	fprintf(stderr, "midibertd: backend %s\n", why);
+}
+
 static enum status start_threads(struct live *live, struct error *error)
 {
 	char text[256];
@@ -89,12 +100,15 @@ static enum status start_threads(struct live *live, struct error *error)
 	live->publisher->shared = &live->shared;
 	live->publisher->server = live->server;
 	live->publisher->grid = live->setup.file_grid ? live->setup.grid : NULL;
+	live->loader = (struct loader){.shared = &live->shared, .options = live->options, .setup = &live->setup};
+	live->publisher->loader = &live->loader;
 	live->publisher->print = live->options->print ? stdout : NULL;
 	live->publisher->recorder = live->recorder;
 	source_describe(live->shared.source, text, sizeof text);
 	recorder_set_session(live->recorder, osc_server_session(live->server), text);
 	osc_server_set_source(live->server, text);
 	fprintf(stderr, "midibertd: source %s\n", text);
+	report_weights(live); /* before others can take their place */
 	live->engine_runs = pthread_create(&live->engine_thread, NULL, labeller_run, &live->labeller) == 0;
 	live->osc_runs = live->engine_runs && pthread_create(&live->osc_thread, NULL, publisher_run, live->publisher) == 0;
 	return live->osc_runs ? STATUS_OK : status_fail(error, STATUS_IO, "the system gives no more threads");
@@ -102,16 +116,12 @@ static enum status start_threads(struct live *live, struct error *error)
 
 static void report_start(struct live *live)
 {
-	char text[256], why[200];
+	char text[256];
 	while (!atomic_load_explicit(&live->shared.engine_ready, memory_order_acquire))
 		wake_wait(live->shared.main_wake, -1);
 	int priority = atomic_load(&live->shared.priority);
 	int source = atomic_load(&source_counters(live->shared.source)->priority);
 	realtime_lock_memory(text, sizeof text);
-	fprintf(stderr, "midibertd: weights %s, window %d notes, %.2f ms a note\n", model_path(live->setup.model),
-		live->setup.window, (double)live->setup.note_us / 1000);
-	backend_tell_why(model_backend(live->setup.model), live->options->backend, why, sizeof why);
-	fprintf(stderr, "midibertd: backend %s\n", why);
 	fprintf(stderr, "midibertd: priority: source %s%d, engine %s%d; %s\n", source ? "real-time " : "normal ", source,
 		priority ? "real-time " : "normal ", priority, text);
 	fprintf(stderr, "midibertd: control on port %d\n", osc_server_port(live->server));
@@ -193,6 +203,7 @@ static void stop(struct live *live)
 	wake_post(live->shared.osc_wake);
 	if (live->osc_runs)
 		join_osc(live);
+	loader_close(&live->loader);
 }
 
 enum status live_run(const struct options *options, struct error *error)

@@ -44,7 +44,14 @@ static void tell_input(struct publisher *publisher, const struct event *event)
 	osc_server_send_input(publisher->server, event->input, true, name);
 }
 
-/* Notes that begin while paused are not told, and neither are their ends. */
+/* Notes that begin while paused are not told, and neither are their ends nor what the engine said before it heard of the
+ * pause. */
+static bool is_of_pause(const struct publisher *publisher, int32_t note_id)
+{
+	return publisher->skipped_first && note_id >= publisher->skipped_first &&
+	       (publisher->paused || note_id <= publisher->skipped_last);
+}
+
 static bool is_skipped(struct publisher *publisher, const struct event *event)
 {
 	if (event->kind == EVENT_NOTE_ON && publisher->paused) {
@@ -52,11 +59,9 @@ static bool is_skipped(struct publisher *publisher, const struct event *event)
 			publisher->skipped_first = event->note_id;
 		publisher->skipped_last = event->note_id;
 	}
-	if (publisher->paused)
-		return event->kind != EVENT_NOTE_OFF ||
-		       (publisher->skipped_first && event->note_id >= publisher->skipped_first);
-	return event->kind == EVENT_NOTE_OFF && publisher->skipped_first && event->note_id >= publisher->skipped_first &&
-	       event->note_id <= publisher->skipped_last;
+	if (event->kind == EVENT_NOTE_OFF)
+		return is_of_pause(publisher, event->note_id);
+	return publisher->paused;
 }
 
 void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us)
@@ -85,6 +90,7 @@ static void send_events(struct publisher *publisher)
 	char name[128];
 	while (ring_pop(publisher->shared->osc_events, &event)) {
 		int64_t now_us = clock_now_us();
+		publisher->events++;
 		if (publisher->recorder && event.kind == EVENT_INPUT_PRESENT)
 			input_name(publisher, &event, name, sizeof name);
 		recorder_event(publisher->recorder, publisher->take, &event, event.kind == EVENT_INPUT_PRESENT ? name : NULL,
@@ -108,14 +114,25 @@ void publisher_told(void *context, const char *line)
 	recorder_message(publisher->recorder, publisher->take, line);
 }
 
+int64_t publisher_send_prediction(struct publisher *publisher, const struct prediction *prediction, int64_t now_us)
+{
+	if (prediction->kind <= PREDICT_VELOCITY_HIDDEN && is_of_pause(publisher, prediction->note_id))
+		return 0;
+	return osc_server_send_prediction(publisher->server, prediction, now_us);
+}
+
 static void send_predictions(struct publisher *publisher)
 {
 	struct prediction prediction;
 	while (ring_pop(publisher->shared->predictions, &prediction)) {
+		if (prediction.kind == PREDICT_MODEL) {
+			loader_tell(publisher->loader, publisher->server);
+			continue;
+		}
 		send_events(publisher); /* whatever the label has seen is in that ring by now */
 		int64_t now_us = clock_now_us();
 		recorder_osc(publisher->recorder, publisher->take, JOURNAL_PREDICTION, now_us, 0, 0);
-		int64_t sent_us = osc_server_send_prediction(publisher->server, &prediction, now_us);
+		int64_t sent_us = publisher_send_prediction(publisher, &prediction, now_us);
 		if (prediction.kind == PREDICT_RESET)
 			begin_take(publisher, &prediction, now_us);
 		if (sent_us > 0 && prediction.kind == PREDICT_MELODY && prediction.stage == STAGE_PROVISIONAL)
@@ -149,19 +166,28 @@ static void take_command(void *context, const struct osc_command *command)
 	case OSC_COMMAND_PAUSE: order.kind = ORDER_PAUSE; break;
 	case OSC_COMMAND_RESUME: order.kind = ORDER_RESUME; break;
 	case OSC_COMMAND_TEMPO_SET:
-		order = (struct order){ORDER_TEMPO, command->bpm};
+		order = (struct order){.kind = ORDER_TEMPO, .bpm = command->bpm};
 		if (publisher->grid)
 			refusal = "/midibert/tempo/set: the tempo is the file's; start with --tempo BPM or --grid fixed";
 		break;
 	case OSC_COMMAND_TAP: refusal = "/midibert/tap: this version cannot follow taps"; break;
 	case OSC_COMMAND_MODEL_LOAD:
-		refusal = "/midibert/model/load: this version loads weights at its start only; use --model";
-		break;
+		if (publisher->recorder) {
+			refusal =
+			    "/midibert/model/load: takes are being recorded, and each belongs to the weights at its head";
+			break;
+		}
+		if (!loader_start(publisher->loader, command))
+			osc_server_answer_error(publisher->server, command, "busy",
+						"/midibert/model/load: others are being loaded, and more wait",
+						command->arrival_us);
+		return;
 	}
 	if (refusal) {
 		osc_server_answer_error(publisher->server, command, "unsupported", refusal, command->arrival_us);
 		return;
 	}
+	order.events = publisher->events;
 	if (!ring_push(publisher->shared->orders, &order)) {
 		osc_server_answer_error(publisher->server, command, "busy", "too many commands wait", command->arrival_us);
 		return;
@@ -287,6 +313,7 @@ void *publisher_run(void *context)
 		tell_status(publisher, now_us);
 		if (publisher->recorder && now_us >= osc_server_release_due(publisher->server))
 			recorder_osc(publisher->recorder, publisher->take, JOURNAL_RELEASE, now_us, 0, 0);
+		loader_answer(publisher->loader, publisher->server, now_us);
 		osc_server_expire(publisher->server, now_us);
 		recorder_wake(publisher->recorder);
 		if (publisher->print && ferror(publisher->print) && !atomic_load(&shared->osc_failed)) {

@@ -3,6 +3,7 @@
 #define MIDIBERTD_DAEMON_PUBLISHER_H
 
 #include "daemon/latency.h"
+#include "daemon/loader.h"
 #include "daemon/recorder.h"
 #include "daemon/shared.h"
 #include "osc/server.h"
@@ -15,12 +16,14 @@ struct publisher {
 	struct osc_server *server;
 	const struct grid *grid;   /* of a file: read for its tempo; NULL: fixed */
 	FILE *print;		   /* watched for a closed terminal; NULL: none */
+	struct loader *loader;	   /* of other weights; NULL on the virtual clock, which takes no command */
 	struct recorder *recorder; /* NULL: nothing is recorded */
 	/* osc thread only */
 	struct latency latency;
 	int64_t second_us; /* when the next status is due */
 	double bpm;	   /* last told */
 	bool paused;
+	uint64_t events;		     /* taken from the source so far */
 	int32_t skipped_first, skipped_last; /* ids of notes that began in the last pause; 0: none */
 	enum osc_state state;
 	struct osc_status status; /* last told; also what is left when the source has gone */
@@ -30,6 +33,9 @@ struct publisher {
 
 /* The thread; context is the struct publisher. Ends when the engine thread is done and everything is sent. */
 void *publisher_run(void *context);
+
+/* Sends what the engine said, but about notes that were not told. Returns as osc_server_send_prediction does. */
+int64_t publisher_send_prediction(struct publisher *publisher, const struct prediction *prediction, int64_t now_us);
 
 /* Sends one event, with what goes before it (a file's new tempo) and beside it (the name of an input). */
 void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us);

@@ -204,7 +204,7 @@ static void send_label(struct repeat *repeat, int64_t now_us)
 	while (repeat->label_next == repeat->label_count)
 		if (!step_engine(repeat))
 			return;
-	osc_server_send_prediction(repeat->server, &repeat->labels[repeat->label_next++], now_us);
+	publisher_send_prediction(repeat->publisher, &repeat->labels[repeat->label_next++], now_us);
 }
 
 static void send_event(struct repeat *repeat, const struct journal_entry *entry, const char *input_name)

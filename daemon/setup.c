@@ -84,39 +84,86 @@ static void warm_up(struct setup *setup)
 	setup->note_us = time_us[WARM_SINGLES / 2];
 }
 
+/* The label set that the engine publishes: the first head of that kind. Returns how many; 0: there is no such head. */
+static int labels_of(const struct model *model, enum osc_label_kind kind, const char *labels[CLASSES_MAX])
+{
+	static const char *const start[OSC_LABEL_KINDS] = {"style", "emotion"};
+	const struct model_shape *shape = model_shape(model);
+	for (int i = 0; i < shape->heads; i++) {
+		const struct head_spec *head = &shape->head[i];
+		if (head->level != HEAD_SEQUENCE || strncmp(head->name, start[kind], strlen(start[kind])) != 0)
+			continue;
+		for (int c = 0; c < head->classes; c++)
+			labels[c] = head->label[c];
+		return head->classes;
+	}
+	return 0;
+}
+
+static enum status check_labels(const struct setup *setup, struct error *error)
+{
+	const char *labels[CLASSES_MAX];
+	enum status status = STATUS_OK;
+	for (int kind = 0; kind < OSC_LABEL_KINDS && status == STATUS_OK; kind++)
+		status = osc_server_check_labels((enum osc_label_kind)kind, labels,
+						 labels_of(setup->model, (enum osc_label_kind)kind, labels), error);
+	return status;
+}
+
+enum status setup_tell_model(const struct model *model, struct osc_server *server, struct error *error)
+{
+	const char *labels[CLASSES_MAX];
+	char text[256];
+	enum status status = STATUS_OK;
+	for (int kind = 0; kind < OSC_LABEL_KINDS && status == STATUS_OK; kind++)
+		status = osc_server_set_labels(server, (enum osc_label_kind)kind, labels,
+					       labels_of(model, (enum osc_label_kind)kind, labels), error);
+	if (status != STATUS_OK)
+		return status;
+	snprintf(text, sizeof text, "%.180s sha256:%.12s", model_path(model), model_sha256(model));
+	osc_server_set_model(server, text);
+	return STATUS_OK;
+}
+
 static enum status load_model(const char *path, const char *backend, struct setup *setup, struct error *error)
 {
-	struct error why;
-	enum status status = model_load(path, &setup->model, &why);
-	if (status == STATUS_OK)
-		return model_use_backend(setup->model, backend, error);
-	return status_fail(error, status, "weights %.400s; give others with --model FILE", why.text);
+	enum status status = model_load(path, &setup->model, error);
+	return status == STATUS_OK ? model_use_backend(setup->model, backend, error) : status;
+}
+
+static enum status open_engine(const struct options *options, int64_t records, struct setup *setup, struct error *error)
+{
+	struct engine_sink own = {pass_on, setup};
+	struct engine_options engine = {.window = options->window,
+					.decide_us = options->decide_us,
+					.final_after_us = options->final_after_us,
+					.style_every_us = STYLE_EVERY_US,
+					.records = records};
+	int span = model_shape(setup->model)->span;
+	if (!options_is_given(options, "window") && engine.window > span)
+		engine.window = span; /* the preset is for weights that allow it */
+	setup->window = engine.window;
+	return engine_new(setup->model, setup->grid, &engine, &own, &setup->engine, error);
 }
 
 enum status setup_open(const struct options *options, const struct engine_sink *sink, struct setup *setup,
 		       struct error *error)
 {
 	char path[4096];
-	struct engine_sink own = {pass_on, setup};
+	struct error why;
 	memset(setup, 0, sizeof *setup);
 	setup->sink = *sink;
 	model_use_threads(1);
 	enum status status = locate_model(options->model, path, sizeof path, error);
-	if (status == STATUS_OK)
-		status = load_model(path, options->backend, setup, error);
+	if (status == STATUS_OK) {
+		status = load_model(path, options->backend, setup, &why);
+		if (status != STATUS_OK)
+			status_fail(error, status, "weights %.400s; give others with --model FILE", why.text);
+	}
 	if (status == STATUS_OK)
 		status = open_grid(options, setup, error);
-	if (status == STATUS_OK) {
-		struct engine_options engine = {.window = options->window,
-						.decide_us = options->decide_us,
-						.final_after_us = options->final_after_us,
-						.style_every_us = STYLE_EVERY_US};
-		int span = model_shape(setup->model)->span;
-		if (!options_is_given(options, "window") && engine.window > span)
-			engine.window = span; /* the preset is for weights that allow it */
-		setup->window = engine.window;
-		status = engine_new(setup->model, setup->grid, &engine, &own, &setup->engine, error);
-	}
+	if (status == STATUS_OK)
+		status = open_engine(options, 0, setup, error);
 	if (status != STATUS_OK) {
 		setup_close(setup);
 		return status;
@@ -125,29 +172,46 @@ enum status setup_open(const struct options *options, const struct engine_sink *
 	return STATUS_OK;
 }
 
+enum status setup_open_beside(const struct options *options, const char *path, int64_t records, struct setup *setup,
+			      struct error *error)
+{
+	memset(setup, 0, sizeof *setup);
+	enum status status = load_model(path, options->backend, setup, error);
+	if (status == STATUS_OK)
+		status = check_labels(setup, error);
+	if (status == STATUS_OK) {
+		setup->grid = grid_new_fixed(BPM_DEFAULT); /* until it takes over the other's */
+		if (!setup->grid)
+			status = status_fail(error, STATUS_NO_MEMORY, "no memory for another model");
+	}
+	if (status == STATUS_OK)
+		status = open_engine(options, records, setup, error);
+	if (status != STATUS_OK) {
+		setup_close(setup);
+		return status;
+	}
+	warm_up(setup);
+	setup->warming = true;
+	return STATUS_OK;
+}
+
+void setup_exchange(struct setup *setup, struct setup *other)
+{
+	struct setup old = *setup;
+	setup->model = other->model;
+	setup->engine = other->engine;
+	setup->window = other->window;
+	setup->note_us = other->note_us;
+	other->model = old.model;
+	other->engine = old.engine;
+}
+
 void setup_close(struct setup *setup)
 {
 	engine_free(setup->engine);
 	grid_free(setup->grid);
 	model_free(setup->model);
 	memset(setup, 0, sizeof *setup);
-}
-
-/* The label set that the engine publishes: the first head of that kind. */
-static enum status set_labels(const struct setup *setup, struct osc_server *server, enum osc_label_kind kind,
-			      const char *start, struct error *error)
-{
-	const struct model_shape *shape = model_shape(setup->model);
-	const char *labels[CLASSES_MAX];
-	for (int i = 0; i < shape->heads; i++) {
-		const struct head_spec *head = &shape->head[i];
-		if (head->level != HEAD_SEQUENCE || strncmp(head->name, start, strlen(start)) != 0)
-			continue;
-		for (int c = 0; c < head->classes; c++)
-			labels[c] = head->label[c];
-		return osc_server_set_labels(server, kind, labels, head->classes, error);
-	}
-	return STATUS_OK;
 }
 
 static void say(const char *text)
@@ -185,20 +249,15 @@ enum status setup_open_server(const struct options *options, const struct setup 
 						    .repeated = options->source == SOURCE_KIND_TAKE,
 						    .told = told,
 						    .told_context = context};
-	char text[256];
 	enum status status = osc_server_open(&server_options, server, error);
 	if (status != STATUS_OK)
 		return status;
-	status = set_labels(setup, *server, OSC_LABELS_STYLE, "style", error);
-	if (status == STATUS_OK)
-		status = set_labels(setup, *server, OSC_LABELS_EMOTION, "emotion", error);
+	status = setup_tell_model(setup->model, *server, error);
 	if (status != STATUS_OK) {
 		osc_server_close(*server);
 		*server = NULL;
 		return status;
 	}
-	snprintf(text, sizeof text, "%.180s sha256:%.12s", model_path(setup->model), model_sha256(setup->model));
-	osc_server_set_model(*server, text);
 	if (!setup->file_grid)
 		osc_server_send_tempo(*server, setup->bpm, 1, OSC_TEMPO_FIXED, start_us);
 	return STATUS_OK;

@@ -26,6 +26,15 @@ enum status setup_open(const struct options *options, const struct engine_sink *
 		       struct error *error);
 void setup_close(struct setup *setup); /* an empty one is allowed */
 
+/* Loader thread: other weights, with an engine that remembers at least so many notes; warmed up, mute, with a grid of its own
+ * until it is put in the place of another (engine_adopt). *error names the file. On failure nothing is left. */
+enum status setup_open_beside(const struct options *options, const char *path, int64_t records, struct setup *setup,
+			      struct error *error);
+/* Loader thread, when the engine thread has changed over: models and engines change places. */
+void setup_exchange(struct setup *setup, struct setup *other);
+/* osc thread, or main before it starts: /midibert/style/labels, /emotion/labels, /status/model. */
+enum status setup_tell_model(const struct model *model, struct osc_server *server, struct error *error);
+
 #define SETUP_PLACE_MAX 272
 
 /* Where to listen: the value of the option `name`, or with --lan, unless it was given, every address at its port. */

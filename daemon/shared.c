@@ -18,12 +18,14 @@ enum status shared_open(struct shared *shared, struct error *error)
 	shared->osc_events = ring_new(sizeof(struct event), EVENTS);
 	shared->predictions = ring_new(sizeof(struct prediction), PREDICTIONS);
 	shared->orders = ring_new(sizeof(struct order), ORDERS);
+	shared->handovers = ring_new(sizeof(struct handover), 1);
 	shared->engine_wake = wake_open();
 	shared->osc_wake = wake_open();
 	shared->main_wake = wake_open();
+	shared->loader_wake = wake_open();
 	pthread_mutex_init(&shared->source_mutex, NULL);
-	if (shared->engine_events && shared->osc_events && shared->predictions && shared->orders &&
-	    shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0)
+	if (shared->engine_events && shared->osc_events && shared->predictions && shared->orders && shared->handovers &&
+	    shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0 && shared->loader_wake >= 0)
 		return STATUS_OK;
 	shared_close(shared);
 	return status_fail(error, STATUS_NO_MEMORY, "no memory or descriptors for the rings between threads");
@@ -31,15 +33,16 @@ enum status shared_open(struct shared *shared, struct error *error)
 
 void shared_close(struct shared *shared)
 {
-	int wake[] = {shared->engine_wake, shared->osc_wake, shared->main_wake};
+	int wake[] = {shared->engine_wake, shared->osc_wake, shared->main_wake, shared->loader_wake};
 	ring_free(shared->engine_events);
 	ring_free(shared->osc_events);
 	ring_free(shared->predictions);
 	ring_free(shared->orders);
-	for (int i = 0; i < 3; i++)
+	ring_free(shared->handovers);
+	for (size_t i = 0; i < sizeof wake / sizeof wake[0]; i++)
 		if (wake[i] >= 0)
 			close(wake[i]);
 	pthread_mutex_destroy(&shared->source_mutex);
 	memset(shared, 0, sizeof *shared);
-	shared->engine_wake = shared->osc_wake = shared->main_wake = -1;
+	shared->engine_wake = shared->osc_wake = shared->main_wake = shared->loader_wake = -1;
 }

@@ -7,6 +7,7 @@
 #include "base/prediction.h"
 #include "base/ring.h"
 #include "base/status.h"
+#include "engine/engine.h"
 #include "stream/source.h"
 
 #include <pthread.h>
@@ -19,14 +20,23 @@ enum order_kind { ORDER_RESET, ORDER_PAUSE, ORDER_RESUME, ORDER_TEMPO };
 struct order { /* osc to engine: a control message that concerns labels */
 	enum order_kind kind;
 	double bpm;
+	uint64_t events; /* that osc has told before: the engine takes them in before it obeys */
 };
+
+/* loader to engine: copy what you know, or let another engine go on in your place. */
+struct handover {
+	struct engine_history *history;
+	struct engine *engine; /* NULL: copy into history */
+};
+enum handover_answer { HANDOVER_NONE, HANDOVER_DONE, HANDOVER_TOO_LATE };
 
 struct shared {
 	struct ring *engine_events; /* source -> engine, struct event */
 	struct ring *osc_events;    /* source -> osc, struct event */
 	struct ring *predictions;   /* engine -> osc, struct prediction */
 	struct ring *orders;	    /* osc -> engine, struct order */
-	int engine_wake, osc_wake, main_wake;
+	struct ring *handovers;	    /* loader -> engine, struct handover; one at a time */
+	int engine_wake, osc_wake, main_wake, loader_wake;
 
 	_Atomic bool stop;			  /* main -> engine: finalise and end */
 	_Atomic bool engine_done;		  /* engine -> osc: nothing more will be pushed */
@@ -34,6 +44,7 @@ struct shared {
 	_Atomic bool osc_failed;		  /* osc -> main: standard output is closed */
 	_Atomic bool engine_ready;		  /* engine -> main: its priority is known */
 	_Atomic uint64_t engine_beats, osc_beats; /* signs of life */
+	_Atomic int handover_answer;		  /* engine -> loader, enum */
 	_Atomic int fill;			  /* engine -> osc: notes in the window */
 	_Atomic int priority;			  /* engine -> main: what was granted */
 

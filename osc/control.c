@@ -402,3 +402,13 @@ void osc_server_answer_error(struct osc_server *server, const struct osc_command
 
 	answer_error(server, &to, code, text, now_us);
 }
+
+void osc_server_answer_model(struct osc_server *server, const struct osc_command *command)
+{
+	const struct endpoint to = {.address = command->sender, .size = command->sender_size};
+	const union osc_value value = {.s = server->model};
+	const struct receiver *receiver = roster_find(server, &to);
+
+	if (!receiver || !(receiver->wanted >> OSC_STATUS_MODEL & 1))
+		broadcast_answer(server, &to, OSC_STATUS_MODEL, &value, 1);
+}

@@ -187,6 +187,7 @@ int64_t osc_server_send_prediction(struct osc_server *server, const struct predi
 	case PREDICT_STYLE: return take_class(server, OSC_LABELS_STYLE, p, now_us);
 	case PREDICT_EMOTION: return take_class(server, OSC_LABELS_EMOTION, p, now_us);
 	case PREDICT_RESET: return osc_server_send_panic(server);
+	case PREDICT_MODEL: return 0; /* who has them tells: osc_server_set_labels, osc_server_set_model */
 	}
 	return 0;
 }
@@ -291,8 +292,7 @@ int64_t publish_labels(struct osc_server *server, enum osc_label_kind kind)
 	return count > 0 ? broadcast_send(server, label_labels[kind], values, count, clock_now_us()) : 0;
 }
 
-enum status osc_server_set_labels(struct osc_server *server, enum osc_label_kind kind, const char *const *labels, int count,
-				  struct error *error)
+enum status osc_server_check_labels(enum osc_label_kind kind, const char *const *labels, int count, struct error *error)
 {
 	unsigned char datagram[OSC_DATAGRAM_MAX];
 	union osc_value values[CLASSES_MAX];
@@ -311,6 +311,17 @@ enum status osc_server_set_labels(struct osc_server *server, enum osc_label_kind
 					    sizeof datagram - OSC_BUNDLE_HEADER) == 0)
 		return status_fail(error, STATUS_UNSUPPORTED, "%s: the class names do not fit a datagram of %d bytes",
 				   address, OSC_DATAGRAM_MAX);
+	return STATUS_OK;
+}
+
+enum status osc_server_set_labels(struct osc_server *server, enum osc_label_kind kind, const char *const *labels, int count,
+				  struct error *error)
+{
+	enum status status = osc_server_check_labels(kind, labels, count, error);
+
+	if (status != STATUS_OK)
+		return status;
+	publish_waiting(server, INT64_MAX); /* what waits means the old names */
 	for (int i = 0; i < count; i++)
 		snprintf(server->label[kind][i], LABEL_MAX, "%s", labels[i]);
 	server->labels[kind] = count;

@@ -103,6 +103,8 @@ enum osc_label_kind { OSC_LABELS_STYLE, OSC_LABELS_EMOTION, OSC_LABEL_KINDS };
  * message would be longer than a datagram may be is refused with STATUS_UNSUPPORTED. */
 enum status osc_server_set_labels(struct osc_server *server, enum osc_label_kind kind, const char *const *labels, int count,
 				  struct error *error);
+/* Whether osc_server_set_labels would take them. Any thread. */
+enum status osc_server_check_labels(enum osc_label_kind kind, const char *const *labels, int count, struct error *error);
 /* /midibert/status/model and /status/source, sent to everybody and to each new subscriber; copied, cut at 255 bytes.
  * /midibert/status/session is the server's own: the start's Unix time in seconds, with microseconds, as text. */
 int64_t osc_server_set_model(struct osc_server *server, const char *text);
@@ -177,6 +179,9 @@ void osc_server_receive(struct osc_server *server, int64_t now_us, const struct 
 /* Tells the sender of a command why it was not done. At a bounded rate. */
 void osc_server_answer_error(struct osc_server *server, const struct osc_command *command, const char *code,
 			     const char *text, int64_t now_us);
+
+/* /midibert/status/model to the sender of a command, unless the stream has brought it there. */
+void osc_server_answer_model(struct osc_server *server, const struct osc_command *command);
 
 /* Ends leases and challenges that have run out, sends continuous values whose turn has come, flushes `print`. */
 void osc_server_expire(struct osc_server *server, int64_t now_us);
