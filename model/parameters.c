@@ -283,9 +283,32 @@ static void initialise_slopes(const struct parameters *parameters, const struct 
 	}
 }
 
-/* A dozen predictors beside hundreds of hidden numbers would hardly be heard: their columns start as those of a layer that
- * reads nothing else. */
-static void initialise_predictors(const struct parameters *parameters, const struct model_shape *shape, float *values)
+/* A causal velocity head starts as the rule that it must beat: its logits are those of a normal distribution of deviation
+ * BLEND_DEVIATION around the blend, which are linear in it: v_c blend / deviation^2 and a bias. Half of BLEND_UNITS carry it
+ * when it is positive, half when it is negative; the other units start at random, and all of it is learnt further. Their
+ * predictors' columns are those of a layer that reads nothing else, for a dozen beside hundreds would hardly be heard. */
+#define BLEND_DEVIATION 12.0f
+#define BLEND_UNITS 32
+static void initialise_blend(const struct parameters *parameters, const struct model_shape *shape, int head, float *values)
+{
+	const struct head_offsets *offsets = &parameters->head[head];
+	int in = shape_head_input(shape, head), classes = shape->head[head].classes;
+	float sharp = PREDICTORS_SCALE / BLEND_DEVIATION * PREDICTORS_SCALE / BLEND_DEVIATION;
+	for (int unit = 0; unit < BLEND_UNITS; unit++) {
+		float *row = values + offsets->first.weight + unit * in;
+		memset(row, 0, (size_t)in * sizeof *row);
+		row[shape->width + PREDICTORS_BLEND] = unit % 2 ? -1 : 1;
+	}
+	for (int c = 0; c < classes; c++) {
+		float velocity = (4 * (float)c + 2 - PREDICTORS_MIDDLE) / PREDICTORS_SCALE;
+		float *row = values + offsets->last.weight + c * HEAD_INNER;
+		for (int unit = 0; unit < BLEND_UNITS; unit++)
+			row[unit] = (unit % 2 ? -2 : 2) * sharp * velocity / BLEND_UNITS;
+		values[offsets->last.bias + (size_t)c] = -sharp * velocity * velocity / 2;
+	}
+}
+
+static void initialise_causal(const struct parameters *parameters, const struct model_shape *shape, float *values)
 {
 	for (int head = 0; head < shape->heads; head++) {
 		int in = shape_head_input(shape, head);
@@ -295,6 +318,8 @@ static void initialise_predictors(const struct parameters *parameters, const str
 		for (int row = 0; row < HEAD_INNER; row++)
 			for (int c = shape->width; c < in; c++)
 				values[parameters->head[head].first.weight + (size_t)(row * in + c)] *= gain;
+		if (shape->head[head].classes == TOKEN_VELOCITIES)
+			initialise_blend(parameters, shape, head, values);
 	}
 }
 
@@ -317,5 +342,5 @@ void parameters_initialise(const struct parameters *parameters, const struct mod
 		}
 	}
 	initialise_slopes(parameters, shape, values);
-	initialise_predictors(parameters, shape, values);
+	initialise_causal(parameters, shape, values);
 }

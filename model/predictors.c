@@ -6,18 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIDDLE 64
-#define SCALE 32.0f
 #define NEAR 16
 #define VOICES 8 /* notes among which the highest and lowest are sought */
 #define RECENT 32
 
 enum { LAST, MEAN2, MEAN8, MEAN32, NEAR16, BLEND, NEAR64, WEIGHTED32, HIGHEST8, LOWEST8, SPREAD32, KNOWN, PREDICTORS_END };
-_Static_assert(PREDICTORS_END == CAUSAL_PREDICTORS, "the list and its length");
+_Static_assert(PREDICTORS_END == CAUSAL_PREDICTORS && (int)BLEND == PREDICTORS_BLEND, "the list and its length");
 
 static float scaled(float velocity)
 {
-	return (velocity - MIDDLE) / SCALE;
+	return (velocity - PREDICTORS_MIDDLE) / PREDICTORS_SCALE;
 }
 
 void predictors_compute(const uint8_t *pitch, const uint8_t *velocity, int count, int next_pitch,
@@ -64,6 +62,6 @@ void predictors_compute(const uint8_t *pitch, const uint8_t *velocity, int count
 	out[WEIGHTED32] = scaled(weighted / weights);
 	out[HIGHEST8] = scaled(velocity[highest]);
 	out[LOWEST8] = scaled(velocity[lowest]);
-	out[SPREAD32] = variance > 0 ? sqrtf(variance) / SCALE : 0;
+	out[SPREAD32] = variance > 0 ? sqrtf(variance) / PREDICTORS_SCALE : 0;
 	out[KNOWN] = (float)reach / PREDICTORS_REACH;
 }

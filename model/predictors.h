@@ -8,8 +8,11 @@
 
 #define CAUSAL_PREDICTORS 12
 #define PREDICTORS_REACH 64 /* earlier notes that are looked at */
+#define PREDICTORS_MIDDLE 64
+#define PREDICTORS_SCALE 32.0f
+#define PREDICTORS_BLEND 5 /* which of them the blend is */
 
-/* In order, as a weights file names them. Velocities v stand as (v - 64) / 32, so that they spread about as hidden states
+/* In order, as a weights file names them. Velocities v stand as (v - MIDDLE) / SCALE, so that they spread about as hidden states
  * do; with no earlier note they are 0.
  *   last          of the note before
  *   mean2, mean8, mean32   means of so many notes before, or of fewer where there are no more

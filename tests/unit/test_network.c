@@ -227,6 +227,28 @@ static void test_query_is_the_last_row(void **state)
 	fixture_close(&f);
 }
 
+/* Before any training the causal head says what the blend says. */
+static void test_causal_start(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct score score = {0};
+	fixture_open(&f, 2, PRECISION_FP32, 0);
+	parameters_initialise(f.parameters, &f.shape, 3, f.values);
+	for (int part = 0; part < network_parts(f.network); part++)
+		network_prepare(f.network, part);
+	fixture_make_causal(&f);
+	for (int i = 0; i < NOTES; i++) {
+		f.velocity[i] = (int8_t)(i % 32);
+		f.predictors[i * CAUSAL_PREDICTORS + PREDICTORS_BLEND] = (4 * (float)(i % 32) + 2 - 64) / 32;
+	}
+	network_pass(f.network, f.workspace, &f.sequence, NULL, &score);
+	assert_int_equal(score.asked[3], NOTES);
+	/* noise of the other units tips a few at the borders of dynamics */
+	assert_true(score.right[3] >= NOTES * 85 / 100);
+	fixture_close(&f);
+}
+
 /* The causal rows of note i and of every later note change; the answers up to i stay the same bit for bit, the next does
  * not. */
 static void check_leak(enum precision precision)
@@ -384,8 +406,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_gradients_bounded), cmocka_unit_test(test_gradients_unlimited),
 	    cmocka_unit_test(test_gradients_causal),  cmocka_unit_test(test_query_is_the_last_row),
-	    cmocka_unit_test(test_no_leak),	      cmocka_unit_test(test_bf16_follows_fp32),
-	    cmocka_unit_test(test_stream_bounded),    cmocka_unit_test(test_stream_unlimited),
+	    cmocka_unit_test(test_no_leak),	      cmocka_unit_test(test_causal_start),
+	    cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
+	    cmocka_unit_test(test_stream_unlimited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
