@@ -115,7 +115,12 @@ _midibert()
 	monitor:--control) kind="none" ;;
 	report:--csv) kind="folders" ;;
 	report:--by) kind="none" ;;
+	report:--curve) kind="files" ;;
 	report:--model) kind="files" ;;
+	calibrate:--source) kind="words alsa jack auto file:" ;;
+	calibrate:--connect) kind="none" ;;
+	calibrate:--out) kind="files" ;;
+	calibrate:--device) kind="none" ;;
 	bench:--model) kind="files" ;;
 	bench:--window) kind="none" ;;
 	bench:--threads) kind="none" ;;
@@ -123,16 +128,17 @@ _midibert()
 	esac
 	case $command in
 	'bench') options="--model --window --threads --backend --json --help" operands= ;;
+	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
 	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
-	'report') options="--json --csv --by --model --help" operands=files ;;
+	'report') options="--json --csv --by --curve --model --help" operands=files ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		kind="words tokenize pretrain finetune eval predict monitor report bench --help --version"
+		kind="words tokenize pretrain finetune eval predict monitor report calibrate bench --help --version"
 	fi
 	[[ -n $kind || $word == -* ]] || kind=$operands
 	case ${kind:-words $options} in

@@ -35,6 +35,7 @@ _midibertd()
 	:--grid) kind="words file fixed auto" ;;
 	:--backend) kind="words auto fp32 bf16 int8" ;;
 	:--speed) kind="none" ;;
+	:--curve) kind="words auto none" ;;
 	:--record) kind="folders" ;;
 	:--record-limit) kind="none" ;;
 	:--take-pause) kind="none" ;;
@@ -43,7 +44,7 @@ _midibertd()
 	:--config) kind="files" ;;
 	esac
 	case $command in
-	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --curve --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;

@@ -26,9 +26,9 @@ static size_t write_event(const struct journal_entry *entry, char *line, size_t 
 {
 	const struct event *e = &entry->as.event;
 	return (size_t)snprintf(
-	    line, room, "%c %" PRId64 " %s %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n",
+	    line, room, "%c %" PRId64 " %s %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d\n",
 	    entry->kind, entry->now_us, e->kind < EVENT_NAMES ? event_names[e->kind] : "?", e->note_id, e->input, e->channel,
-	    e->pitch, e->velocity, e->event_us, e->arrival_us, e->position, e->duration_us);
+	    e->pitch, e->velocity, e->event_us, e->arrival_us, e->position, e->duration_us, entry->number);
 }
 
 size_t journal_write(const struct journal_entry *entry, const char *text, char line[JOURNAL_LINE_MAX])
@@ -73,24 +73,26 @@ static bool read_event(const char *line, struct journal_entry *entry)
 {
 	struct event *e = &entry->as.event;
 	char name[16];
-	int input, channel, pitch, velocity, used = 0;
-	if (sscanf(line, "%*c %" SCNd64 " %15s %" SCNd32 " %d %d %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 "%n",
+	int input, channel, pitch, velocity, heard, used = 0;
+	if (sscanf(line, "%*c %" SCNd64 " %15s %" SCNd32 " %d %d %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %d%n",
 		   &entry->now_us, name, &e->note_id, &input, &channel, &pitch, &velocity, &e->event_us, &e->arrival_us,
-		   &e->position, &e->duration_us, &used) != 11 ||
+		   &e->position, &e->duration_us, &heard, &used) != 12 ||
 	    line[used] != '\0')
 		return false;
 	size_t kind = 0;
 	while (kind < EVENT_NAMES && strcmp(event_names[kind], name) != 0)
 		kind++;
 	if (kind == EVENT_NAMES || input < 0 || input >= INPUTS_MAX || channel < 0 || channel > 15 || pitch < 0 ||
-	    pitch > 127 || velocity < 0 || velocity > 127 || e->note_id < 0 || !is_sane(e->event_us) ||
-	    !is_sane(e->arrival_us) || !is_sane(e->duration_us) || e->position < -1 || e->position > (int64_t)1 << 40)
+	    pitch > 127 || velocity < 0 || velocity > 127 || heard < 0 || heard > 127 || e->note_id < 0 ||
+	    !is_sane(e->event_us) || !is_sane(e->arrival_us) || !is_sane(e->duration_us) || e->position < -1 ||
+	    e->position > (int64_t)1 << 40)
 		return false;
 	e->kind = (uint8_t)kind;
 	e->input = (uint8_t)input;
 	e->channel = (uint8_t)channel;
 	e->pitch = (uint8_t)pitch;
 	e->velocity = (uint8_t)velocity;
+	entry->number = (uint8_t)heard;
 	return true;
 }
 

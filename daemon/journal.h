@@ -44,7 +44,7 @@ struct journal_entry {
 	int64_t now_us;
 	uint32_t take;	/* counted by resets, from 0: one counter in each of the two threads */
 	uint8_t kind;	/* enum journal_kind */
-	uint8_t number; /* reason, command or input */
+	uint8_t number; /* reason, command or input; of ACCEPT: the velocity that the engine was told */
 	bool more;	/* the text goes on in the next entry */
 	union {
 		struct event event;

@@ -74,7 +74,11 @@ static bool take_event(struct labeller *labeller)
 	} else if (event.kind == EVENT_INPUT_GONE) {
 		reset(labeller, REASON_INPUT);
 	} else if (!labeller->paused) {
-		recorder_accept(labeller->recorder, labeller->take, &event, event.arrival_us);
+		uint8_t velocity =
+		    event.kind == EVENT_NOTE_ON ? keyboards_velocity(&labeller->shared->keyboards, &event) : 0;
+		recorder_accept(labeller->recorder, labeller->take, &event, velocity);
+		if (event.kind == EVENT_NOTE_ON)
+			event.velocity = velocity;
 		engine_accept(labeller->engine, &event);
 		if (marker && engine_statistics(labeller->engine)->fill > 0)
 			reset(labeller, REASON_PEDAL);

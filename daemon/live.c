@@ -55,7 +55,9 @@ static enum status open_parts(struct live *live, struct error *error)
 	live->publisher = calloc(1, sizeof *live->publisher);
 	if (!live->publisher)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the osc thread");
-	enum status status = setup_open(options, &sink, &live->setup, error);
+	enum status status = keyboards_open(options->curve, &live->shared.keyboards, error);
+	if (status == STATUS_OK)
+		status = setup_open(options, &sink, &live->setup, error);
 	int64_t start_us = clock_now_us();
 	if (status == STATUS_OK)
 		status = setup_open_server(options, &live->setup, start_us, publisher_told, live->publisher, &live->server,
@@ -67,6 +69,12 @@ static enum status open_parts(struct live *live, struct error *error)
 	struct source_output output = {live->shared.engine_events, live->shared.osc_events, live->shared.engine_wake,
 				       live->shared.osc_wake};
 	status = setup_open_source(options, &output, &live->shared.source, error);
+	/* What is plugged in already has its curve before its first note is judged. */
+	for (int i = 0; status == STATUS_OK && i < INPUTS_MAX; i++) {
+		char name[TOUCH_DEVICE_MAX];
+		source_input_name(live->shared.source, i, name, sizeof name);
+		keyboards_appear(&live->shared.keyboards, i, name);
+	}
 	return status == STATUS_OK ? outreach_open(options, live->server, &live->outreach, error) : status;
 }
 

@@ -240,6 +240,14 @@ SETTER(speed)
 	return parse_number("speed", value, 0, 1000, &options->speed, error);
 }
 
+SETTER(curve)
+{
+	(void)layer;
+	if (value[0] == '\0')
+		return status_fail(error, STATUS_USAGE, "curve: give a file, auto or none");
+	return set_text(&options->curve, value, error);
+}
+
 SETTER(record)
 {
 	(void)layer;
@@ -350,6 +358,8 @@ const struct option_spec option_table[] = {
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
 	 set_speed},
 	{"loop", NULL, NULL, "play a file again and again", true, set_loop},
+	{"curve", "auto|none|FILE", "auto", "velocity curve of midibert calibrate: found by the input's name, or this for all", true,
+	 set_curve},
 	{"record", "DIR", NULL, "record every take into this folder: a MIDI file and a journal that --source file: repeats", true,
 	 set_record},
 	{"record-limit", "MB", "4000", "record nothing more when the folder holds so much", true, set_record_limit},
@@ -418,6 +428,7 @@ void options_free(struct options *options)
 	free(options->model);
 	free(options->config);
 	free(options->record);
+	free(options->curve);
 	memset(options, 0, sizeof *options);
 }
 
@@ -574,6 +585,7 @@ void options_print(const struct options *options, FILE *file)
 		(double)options->final_after_us / 1000);
 	if (options->tempo > 0)
 		fprintf(file, "tempo = %g\n", options->tempo);
+	fprintf(file, "curve = %s\n", options->curve);
 	if (options->record)
 		fprintf(file, "record = %s\nrecord-limit = %d\nrecord-report = %s\n", options->record,
 			options->record_limit_mb, options->record_report ? "yes" : "no");

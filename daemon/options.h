@@ -48,6 +48,7 @@ struct options {
 	enum option_grid grid;
 	double speed;
 	bool loop, print, bundle;
+	char *curve;  /* "auto", "none" or a file: velocity curves of the inputs */
 	char *record; /* folder of takes; NULL: nothing is recorded */
 	int record_limit_mb;
 	bool record_report;

@@ -41,6 +41,7 @@ static void tell_input(struct publisher *publisher, const struct event *event)
 		return;
 	}
 	input_name(publisher, event, name, sizeof name);
+	keyboards_appear(&publisher->shared->keyboards, event->input, name);
 	osc_server_send_input(publisher->server, event->input, true, name);
 }
 

@@ -68,11 +68,15 @@ struct recorder {
 
 /* ---- the two threads that hand entries over ---- */
 
-void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, int64_t now_us)
+void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, uint8_t velocity)
 {
 	if (!recorder)
 		return;
-	const struct journal_entry entry = {.now_us = now_us, .take = take, .kind = JOURNAL_ACCEPT, .as.event = *event};
+	const struct journal_entry entry = {.now_us = event->arrival_us,
+					    .take = take,
+					    .kind = JOURNAL_ACCEPT,
+					    .number = velocity,
+					    .as.event = *event};
 	ring_push(recorder->engine_entries, &entry);
 }
 

@@ -118,7 +118,7 @@ static enum status read_head(struct repeat *repeat, const char *path, struct err
 static enum status make_options(struct repeat *repeat, const struct options *user, struct error *error)
 {
 	static const char *const elsewhere[] = {"source",     "connect",    "ignore",	    "osc",	     "control",
-						"allow",      "speed",	    "loop",	    "print",	     "record",
+						"allow",      "speed",	    "loop",	    "print",	     "record",	"curve",
 						"take-pause", "take-pedal", "record-limit", "record-report", "model"};
 	enum status status = options_init(&repeat->recorded, error);
 	char *rest = NULL;
@@ -188,7 +188,11 @@ static bool step_engine(struct repeat *repeat)
 	if (!next_entry(repeat, &repeat->engine_line, "aixfrt", &entry, &text))
 		return false;
 	switch ((enum journal_kind)entry.kind) {
-	case JOURNAL_ACCEPT: engine_accept(engine, &entry.as.event); break;
+	case JOURNAL_ACCEPT:
+		if (entry.as.event.kind == EVENT_NOTE_ON)
+			entry.as.event.velocity = entry.number;
+		engine_accept(engine, &entry.as.event);
+		break;
 	case JOURNAL_INFER: engine_infer(engine, entry.now_us); break;
 	case JOURNAL_EXPIRE: engine_expire(engine, entry.now_us); break;
 	case JOURNAL_FINALISE: engine_finalise(engine, entry.now_us); break;

@@ -8,6 +8,7 @@
 #include "base/ring.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "daemon/keyboards.h"
 #include "stream/source.h"
 
 #include <pthread.h>
@@ -45,6 +46,7 @@ struct shared {
 	_Atomic bool engine_ready;		  /* engine -> main: its priority is known */
 	_Atomic uint64_t engine_beats, osc_beats; /* signs of life */
 	_Atomic int handover_answer;		  /* engine -> loader, enum */
+	struct keyboards keyboards;		  /* osc -> engine */
 	_Atomic int fill;			  /* engine -> osc: notes in the window */
 	_Atomic int priority;			  /* engine -> main: what was granted */
 

@@ -117,6 +117,22 @@ static void put_event(struct track *track, const struct event *event)
 	put(&track->bytes, message, 3);
 }
 
+/* The first input's name may stand behind the first notes: two threads write. */
+static void find_name(FILE *file, char *name, size_t size)
+{
+	char *line = NULL;
+	size_t room = 0;
+	while (name[0] == '\0' && getline(&line, &room, file) > 0) {
+		struct journal_entry entry;
+		const char *text;
+		line[strcspn(line, "\n")] = '\0';
+		if (journal_read(line, &entry, &text) && entry.kind == JOURNAL_INPUT)
+			snprintf(name, size, "%s", text);
+	}
+	free(line);
+	rewind(file);
+}
+
 /* Reads the journal into a track. The bpm of its head comes before any entry. */
 static enum status read_journal(FILE *file, const char *path, struct track *track, struct error *error)
 {
@@ -126,6 +142,7 @@ static enum status read_journal(FILE *file, const char *path, struct track *trac
 	bool begun = false;
 	ssize_t length;
 	*track = (struct track){.last_us = -1};
+	find_name(file, name, sizeof name);
 	if (getline(&line, &room, file) <= 0 || strncmp(line, JOURNAL_MAGIC, strlen(JOURNAL_MAGIC)) != 0) {
 		free(line);
 		return status_fail(error, STATUS_BAD_DATA, "%s: not a recording: its first line is not \"%s\"", path,
@@ -141,8 +158,6 @@ static enum status read_journal(FILE *file, const char *path, struct track *trac
 			bpm = atof(line + 4);
 		if (!journal_read(line, &entry, &text))
 			continue;
-		if (entry.kind == JOURNAL_INPUT && name[0] == '\0')
-			snprintf(name, sizeof name, "%s", text);
 		if (entry.kind != JOURNAL_ACCEPT && entry.kind != JOURNAL_TEMPO)
 			continue;
 		if (!begun) {

@@ -67,6 +67,8 @@ static void play(struct virtual_clock *clock)
 				return;
 			}
 		}
+		if (event.kind == EVENT_NOTE_ON)
+			event.velocity = keyboards_velocity(&clock->shared.keyboards, &event);
 		replay_accept(&clock->replay, &event);
 		/* The source gives both rings the same events. */
 		while (!ring_pop(clock->shared.osc_events, &same))
@@ -84,7 +86,9 @@ static enum status open_parts(struct virtual_clock *clock, const struct options 
 	clock->publisher = calloc(1, sizeof *clock->publisher);
 	if (!clock->publisher)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the osc part");
-	enum status status = setup_open(options, &sink, &clock->setup, error);
+	enum status status = keyboards_open(options->curve, &clock->shared.keyboards, error);
+	if (status == STATUS_OK)
+		status = setup_open(options, &sink, &clock->setup, error);
 	if (status == STATUS_OK)
 		status = setup_open_server(options, &clock->setup, 0, NULL, NULL, &clock->server, error);
 	if (status != STATUS_OK)

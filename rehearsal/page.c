@@ -84,7 +84,7 @@ void page_levels(const struct report *report, FILE *out)
 	const struct take *take = &report->take;
 	const char *heads[] = {text_of(TEXT_LEVEL), text_of(TEXT_PLAYED), text_of(TEXT_EXPECTED)};
 	page_heading(out, "levels", TEXT_LEVELS);
-	page_paragraph(out, TEXT_LEVELS_LEAD);
+	page_paragraph(out, take->curve ? TEXT_LEVELS_CALIBRATED : TEXT_LEVELS_LEAD);
 	draw_levels(take, out);
 	fputs("<div class=\"wide\"><table id=\"levels-table\">", out);
 	put_cells(out, "th scope=\"col\"", heads, 3);
@@ -173,7 +173,8 @@ static void put_trust(const struct report *report, FILE *out)
 		put_line(out, TEXT_TRUST_HIDDEN, NULL, NULL, NULL);
 		put_line(out, TEXT_TRUST_SPREAD, word_number(TAKE_SPREAD_WIDE, 0).text,
 			 word_count(report->curve.whole[PART_ALL].judged).text, word_count(take->count).text);
-		put_line(out, TEXT_TRUST_KEYBOARD, word_signed(take->level, 1).text, NULL, NULL);
+		put_line(out, take->curve ? TEXT_TRUST_CALIBRATED : TEXT_TRUST_KEYBOARD, word_signed(take->level, 1).text,
+			 take->curve, NULL);
 	}
 	put_line(out, TEXT_TRUST_MODEL, slash ? slash + 1 : path, sha, NULL);
 	if (recipe)

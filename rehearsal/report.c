@@ -9,11 +9,13 @@
 #include <stdlib.h>
 
 enum status report_make(const struct model *model, const char *const *paths, size_t count, enum take_grid grid,
-			struct report *report, struct error *error)
+			const char *curve, struct report *report, struct error *error)
 {
 	*report = (struct report){.model = model};
 	struct take *take = &report->take;
 	enum status status = take_read(paths[0], grid, take, error);
+	if (status == STATUS_OK)
+		status = take_calibrate(take, curve, error);
 	if (status == STATUS_OK)
 		status = expect_take(model, take, error);
 	if (status == STATUS_OK)
@@ -32,6 +34,8 @@ enum status report_make(const struct model *model, const char *const *paths, siz
 	}
 	for (size_t i = 1; status == STATUS_OK && i < count; i++) {
 		status = take_read(paths[i], grid, &report->older[i - 1], error);
+		if (status == STATUS_OK)
+			status = take_calibrate(&report->older[i - 1], curve, error);
 		if (status == STATUS_OK)
 			status = align_takes(take, &report->older[i - 1], &report->beside[i - 1], error);
 		if (status == STATUS_OK)

@@ -20,9 +20,10 @@ struct report {
 	const struct model *model; /* borrowed */
 };
 
-/* paths[0] is the take, the others are older takes of the same piece. On failure *report is empty. */
+/* paths[0] is the take, the others are older takes of the same piece. curve: see take_calibrate. On failure *report is
+ * empty. */
 enum status report_make(const struct model *model, const char *const *paths, size_t count, enum take_grid grid,
-			struct report *report, struct error *error);
+			const char *curve, struct report *report, struct error *error);
 void report_free(struct report *report);
 
 /* Share of notes whose expectation is narrow enough to be spoken of, 0-1. */

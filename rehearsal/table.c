@@ -52,7 +52,7 @@ const char *table_note_name(int pitch)
 
 static const char *const take_columns[] = {
     "take",  "file",	"notes", "units",    "unit_kind",	    "beat_support", "quantised", "end_ms",
-    "level", "matched", "added", "left_out", "velocity_difference", "tempo_ratio",  NULL};
+    "level", "matched", "added", "left_out", "velocity_difference", "tempo_ratio",  "curve",	 NULL};
 
 static size_t take_rows(const struct report *report)
 {
@@ -80,7 +80,8 @@ static struct cell take_cell(const struct report *report, size_t row, size_t col
 	case 10: return beside ? integer((long long)beside->added) : none();
 	case 11: return beside ? integer((long long)beside->left_out) : none();
 	case 12: return beside ? real(beside->level) : none();
-	default: return beside ? real(beside->tempo) : none();
+	case 13: return beside ? real(beside->tempo) : none();
+	default: return take->curve ? text(take->curve) : none();
 	}
 }
 
@@ -103,6 +104,7 @@ static const char *const note_columns[] = {"note",
 					   "lead_ms",
 					   "overlap_ms",
 					   "run",
+					   "keyboard_velocity",
 					   NULL};
 
 static size_t note_rows(const struct report *report)
@@ -130,7 +132,8 @@ static struct cell note_cell(const struct report *report, size_t row, size_t col
 	case 13: return real(note->hand_confidence);
 	case 14: return real(note->lead_ms);
 	case 15: return real(note->overlap_ms);
-	default: return note->run < 0 ? none() : integer(note->run + 1);
+	case 16: return note->run < 0 ? none() : integer(note->run + 1);
+	default: return integer(note->keyboard_velocity);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "stream/timeline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ static enum status add_notes(const struct smf *file, const struct timeline *time
 						    .end_us = smf_tick_to_us(file, from->end_tick),
 						    .pitch = from->pitch,
 						    .velocity = from->velocity,
+						    .keyboard_velocity = from->velocity,
 						    .track = from->track,
 						    .beat = 1 + (double)place.position / OCTUPLE_GRID,
 						    .voice = VOICE_UNKNOWN,
@@ -235,19 +237,52 @@ enum status take_read(const char *path, enum take_grid wanted, struct take *take
 		status = add_units(file, &timeline, grid, wanted, take, error);
 	if (status == STATUS_OK)
 		status = add_pedals(file, take, error);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		find_hand_tracks(file, take);
-	else
+		for (int track = 0; track < file->tracks && take->device[0] == '\0'; track++)
+			snprintf(take->device, sizeof take->device, "%s", file->track_names[track]);
+	} else {
 		take_free(take);
+	}
 	grid_free(grid);
 	timeline_free(&timeline);
 	smf_free(file);
 	return status;
 }
 
+enum status take_calibrate(struct take *take, const char *curve, struct error *error)
+{
+	struct touch touch;
+	char path[4096];
+	if (strcmp(curve, "none") == 0)
+		return STATUS_OK;
+	enum status status;
+	if (strcmp(curve, "auto") == 0) {
+		status = touch_find(take->device, &touch, path, sizeof path, error);
+		if (status == STATUS_NOT_FOUND)
+			return STATUS_OK;
+		curve = path;
+	} else {
+		status = touch_read(curve, &touch, error);
+	}
+	if (status != STATUS_OK)
+		return status;
+	take->curve = strdup(curve);
+	if (!take->curve)
+		return out_of_memory(take->path, error);
+	memset(take->played_in, 0, sizeof take->played_in);
+	for (size_t i = 0; i < take->count; i++) {
+		uint8_t velocity = touch_velocity(&touch, take->notes[i].keyboard_velocity);
+		take->notes[i].velocity = take->piece.notes[i].velocity = velocity;
+		take->played_in[dynamic_of_velocity(velocity)]++;
+	}
+	return STATUS_OK;
+}
+
 void take_free(struct take *take)
 {
 	free(take->path);
+	free(take->curve);
 	free(take->notes);
 	free(take->units);
 	free(take->pedals);

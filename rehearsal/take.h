@@ -6,6 +6,7 @@
 
 #include "base/prediction.h"
 #include "base/status.h"
+#include "stream/touch.h"
 #include "train/dataset.h"
 
 #include <stdbool.h>
@@ -23,8 +24,9 @@ enum take_hand { HAND_LEFT, HAND_RIGHT, HANDS, HAND_UNKNOWN = -1 };
 enum take_grid { TAKE_GRID_AUTO, TAKE_GRID_BAR, TAKE_GRID_SECOND };
 
 struct take_note {
-	int64_t onset_us, end_us; /* from the start of the file; end: key release */
-	uint8_t pitch, velocity;
+	int64_t onset_us, end_us;  /* from the start of the file; end: key release */
+	uint8_t pitch, velocity;   /* velocity: by the keyboard's curve, where there is one */
+	uint8_t keyboard_velocity; /* as it was sent */
 	uint16_t track;
 	size_t unit; /* index into units */
 	double beat; /* within its bar, from 1; 0 where no beat is known */
@@ -53,6 +55,8 @@ struct take_pedal { /* sustain pedal down */
 
 struct take {
 	char *path;
+	char device[TOUCH_DEVICE_MAX]; /* name of the first track that has one: the daemon's recordings name the input */
+	char *curve;		 /* file of the velocity curve that was used; NULL: velocities are the keyboard's own */
 	struct take_note *notes; /* in order of arrival */
 	size_t count;
 	struct take_unit *units;
@@ -76,6 +80,9 @@ struct take {
 
 /* On failure *take is empty. A file without notes is refused (STATUS_UNSUPPORTED): there is nothing to report. */
 enum status take_read(const char *path, enum take_grid grid, struct take *take, struct error *error);
+/* After take_read: translates velocities by the keyboard's curve. curve: a file; "none"; or "auto": the one that is kept for
+ * the take's device, if there is one. */
+enum status take_calibrate(struct take *take, const char *curve, struct error *error);
 void take_free(struct take *take); /* leaves *take empty */
 
 /* Whether the expectation of a note is narrow enough to be spoken of. */

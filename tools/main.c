@@ -20,6 +20,7 @@ static const struct tool tools[] = {
     {"predict", tool_predict, "label the notes of a MIDI file, at once or as if it were played"},
     {"monitor", tool_monitor, "show in the terminal what a running midibertd sends"},
     {"report", tool_report, "write what a rehearsal can use of a take, and of takes compared"},
+    {"calibrate", tool_calibrate, "learn a keyboard's velocity curve from two minutes of playing"},
     {"bench", tool_bench, "measure a forward pass, a note and training beside the machine's peak"},
 };
 

@@ -25,7 +25,7 @@ static const char *const name = "report";
 struct request {
 	const char *const *takes;
 	size_t count;
-	const char *model, *page, *csv;
+	const char *model, *page, *csv, *curve;
 	bool json;
 	enum take_grid grid;
 };
@@ -41,6 +41,9 @@ static void print_help(void)
 	    "  --json        everything on the page as one JSON object on standard output\n"
 	    "  --csv DIR     everything on the page as one CSV file a table; DIR is made if it is not there\n"
 	    "  --by UNIT     count by bar, by second, or by bar where the playing follows the file's bars (auto, default)\n"
+	    "  --curve FILE  the keyboard's velocity curve (midibert calibrate); none: velocities as they are; auto, "
+	    "default:\n"
+	    "                the one kept for the device that the take names\n"
 	    "  --model FILE  weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --help        this text\n");
 }
@@ -185,7 +188,7 @@ static enum status report(const struct request *request, struct error *error)
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
 	if (status == STATUS_OK)
-		status = report_make(model, request->takes, request->count, request->grid, &made, error);
+		status = report_make(model, request->takes, request->count, request->grid, request->curve, &made, error);
 	if (status == STATUS_OK && request->page)
 		status = write_page(&made, request->page, error);
 	if (status == STATUS_OK && request->csv)
@@ -197,9 +200,13 @@ static enum status report(const struct request *request, struct error *error)
 	return status;
 }
 
-static const struct option options[] = {{"json", no_argument, NULL, 'j'},	 {"csv", required_argument, NULL, 'c'},
-					{"model", required_argument, NULL, 'w'}, {"by", required_argument, NULL, 'b'},
-					{"help", no_argument, NULL, 'h'},	 {0}};
+static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+					{"csv", required_argument, NULL, 'c'},
+					{"model", required_argument, NULL, 'w'},
+					{"by", required_argument, NULL, 'b'},
+					{"curve", required_argument, NULL, 'k'},
+					{"help", no_argument, NULL, 'h'},
+					{0}};
 
 /* -1: help was asked for. */
 static int read_options(int argc, char **argv, struct request *request)
@@ -212,6 +219,7 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'j': request->json = true; break;
 		case 'c': request->csv = optarg; break;
 		case 'w': request->model = optarg; break;
+		case 'k': request->curve = optarg; break;
 		case 'b':
 			if (strcmp(optarg, "bar") != 0 && strcmp(optarg, "second") != 0 && strcmp(optarg, "auto") != 0)
 				return tool_usage(name, "%s is no value that --by takes", optarg);
@@ -233,7 +241,7 @@ static int read_options(int argc, char **argv, struct request *request)
 
 int tool_report(int argc, char **argv)
 {
-	struct request request = {0};
+	struct request request = {.curve = "auto"};
 	struct error error;
 	int status = read_options(argc, argv, &request);
 	if (status < 0) {

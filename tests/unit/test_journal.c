@@ -94,24 +94,24 @@ static void test_refusals(void **state)
 	    "N -1 x",
 	    "C 1 300 0",
 	    "end 0",
-	    "i 9223372036854775807",			     /* a time beyond all sense */
-	    "a 1 on 1 0 0 60 64 1 1 -1",		     /* a field short */
-	    "a 1 on 1 0 0 60 64 1 1 -1 0 0",		     /* one too many */
-	    "a 1 hum 1 0 0 60 64 1 1 -1 0",		     /* no such kind */
-	    "a 1 on 1 16 0 60 64 1 1 -1 0",		     /* input */
-	    "a 1 on 1 0 16 60 64 1 1 -1 0",		     /* channel */
-	    "a 1 on 1 0 0 128 64 1 1 -1 0",		     /* pitch */
-	    "a 1 on 1 0 0 60 128 1 1 -1 0",		     /* velocity */
-	    "a 1 on -1 0 0 60 64 1 1 -1 0",		     /* id */
-	    "a 1 on 1 0 0 60 64 9223372036854775807 1 -1 0", /* time */
-	    "a 1 on 1 0 0 60 64 1 1 -2 0",		     /* position */
-	    "a 1 on 1 0 0 60 64 1 1 9223372036854775807 0",
+	    "i 9223372036854775807",			       /* a time beyond all sense */
+	    "a 1 on 1 0 0 60 64 1 1 -1 0",		       /* a field short */
+	    "a 1 on 1 0 0 60 64 1 1 -1 0 0 0",		       /* one too many */
+	    "a 1 hum 1 0 0 60 64 1 1 -1 0 0",		       /* no such kind */
+	    "a 1 on 1 16 0 60 64 1 1 -1 0 0",		       /* input */
+	    "a 1 on 1 0 16 60 64 1 1 -1 0 0",		       /* channel */
+	    "a 1 on 1 0 0 128 64 1 1 -1 0 0",		       /* pitch */
+	    "a 1 on 1 0 0 60 128 1 1 -1 0 0",		       /* velocity */
+	    "a 1 on -1 0 0 60 64 1 1 -1 0 0",		       /* id */
+	    "a 1 on 1 0 0 60 64 9223372036854775807 1 -1 0 0", /* time */
+	    "a 1 on 1 0 0 60 64 1 1 -2 0 0",		       /* position */
+	    "a 1 on 1 0 0 60 64 1 1 9223372036854775807 0 0",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		if (reads(wrong[i]))
 			fail_msg("it reads \"%s\"", wrong[i]);
-	assert_true(reads("a 1 on 1 0 0 60 64 1 1 -1 0"));
+	assert_true(reads("a 1 on 1 0 0 60 64 1 1 -1 0 0"));
 }
 
 static void test_passing(void **state)
