@@ -49,6 +49,11 @@ _midibert()
 	pretrain:--regrid) kind="none" ;;
 	pretrain:--disorder) kind="none" ;;
 	pretrain:--transpose) kind="words 0 1" ;;
+	pretrain:--curves) kind="none" ;;
+	pretrain:--stretch) kind="none" ;;
+	pretrain:--jitter) kind="none" ;;
+	pretrain:--missing) kind="none" ;;
+	pretrain:--doubled) kind="none" ;;
 	pretrain:--seed) kind="none" ;;
 	pretrain:--threads) kind="none" ;;
 	pretrain:--shards) kind="none" ;;
@@ -59,6 +64,8 @@ _midibert()
 	finetune:--manifest) kind="files" ;;
 	finetune:--out) kind="files" ;;
 	finetune:--valid) kind="files" ;;
+	finetune:--mask) kind="none" ;;
+	finetune:--mix) kind="none" ;;
 	finetune:--init) kind="files" ;;
 	finetune:--layers) kind="none" ;;
 	finetune:--width) kind="none" ;;
@@ -76,7 +83,6 @@ _midibert()
 	finetune:--decay) kind="none" ;;
 	finetune:--clip) kind="none" ;;
 	finetune:--dropout) kind="none" ;;
-	finetune:--mask) kind="none" ;;
 	finetune:--live) kind="none" ;;
 	finetune:--regrid) kind="none" ;;
 	finetune:--disorder) kind="none" ;;
@@ -86,7 +92,6 @@ _midibert()
 	finetune:--jitter) kind="none" ;;
 	finetune:--missing) kind="none" ;;
 	finetune:--doubled) kind="none" ;;
-	finetune:--mix) kind="none" ;;
 	finetune:--seed) kind="none" ;;
 	finetune:--threads) kind="none" ;;
 	finetune:--shards) kind="none" ;;
@@ -130,10 +135,10 @@ _midibert()
 	'bench') options="--model --window --threads --backend --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --mask --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --mix --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --mask --mix --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
-	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'report') options="--json --csv --by --curve --model --help" operands=files ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac

@@ -5,7 +5,6 @@
 #include "model/matrix.h"
 #include "train/pretrainer.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,7 @@ static const struct training_option own_options[] = {
     {"help", NULL, "this text", OPT_HELP},
 };
 #define OWN_OPTIONS ((int)(sizeof own_options / sizeof *own_options))
-#define OPTIONS_MAX 64
+#define HELP (-2) /* instead of an exit status */
 
 static const char *const attribute_name[ATTRIBUTES] = {"bar",	   "position", "instrument", "pitch",
 						       "duration", "velocity", "timesig",    "tempo"};
@@ -108,11 +107,15 @@ static int add_manifest(const char **list, int *count, const char *path)
 	return TOOL_DONE;
 }
 
-static int set_option(struct job *job, int code, const char *text)
+static int set_option(void *context, int code, char *text)
 {
+	struct job *job = context;
 	double high = code == OPT_FREEZE_NOTES ? 1e15 : code == OPT_HIDDEN ? 1 : 1e6, value;
 	int masking;
+	if (code >= TRAINING_CODE)
+		return training_set(&job->training, code, text);
 	switch (code) {
+	case OPT_HELP: return HELP;
 	case OPT_MANIFEST: return add_manifest(job->train, &job->train_count, text);
 	case OPT_VALID: return add_manifest(job->valid, &job->valid_count, text);
 	case OPT_PAPER_CODE: job->options.faults = FAULTS_ALL; return TOOL_DONE;
@@ -140,32 +143,17 @@ static int set_option(struct job *job, int code, const char *text)
 /* Returns an exit status, or -1 to go on. */
 static int parse_arguments(struct job *job, int argc, char **argv)
 {
-	struct option table[OPTIONS_MAX] = {{0}};
-	int code, count = 0;
-	for (int i = 0; i < OWN_OPTIONS + training_option_count && count < OPTIONS_MAX - 1; i++) {
-		const struct training_option *o = i < OWN_OPTIONS ? &own_options[i] : &training_options[i - OWN_OPTIONS];
-		table[count++] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->code};
+	int status = training_parse(TOOL, own_options, OWN_OPTIONS, argc, argv, set_option, job);
+	if (status == HELP) {
+		print_help();
+		return tool_finish(TOOL, TOOL_DONE);
 	}
-	optind = 1;
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
-		if (code == '?' || code == ':')
-			return tool_usage(TOOL, "%s: %s", argv[optind - 1],
-					  code == '?' ? "no such option" : "needs a value");
-		if (code == OPT_HELP) {
-			print_help();
-			return tool_finish(TOOL, TOOL_DONE);
-		}
-		int status =
-		    code >= TRAINING_CODE ? training_set(&job->training, code, optarg) : set_option(job, code, optarg);
-		if (status != TOOL_DONE)
-			return status;
-	}
-	if (optind < argc)
-		return tool_usage(TOOL, "%s: not an option; manifests go with --manifest", argv[optind]);
+	if (status != TOOL_DONE)
+		return status;
 	if (!job->train_count)
 		return tool_usage(TOOL, "--manifest is needed");
-	int status = training_check(&job->training);
+	job->training.options.network.rows = job->training.options.sampler.rows;
+	status = training_check(&job->training);
 	return status == TOOL_DONE ? -1 : status;
 }
 
@@ -178,12 +166,14 @@ static void write_fingerprint(const struct job *job, char *text)
 	int used = snprintf(
 	    text, FINGERPRINT_MAX,
 	    "pretrain masking=%s faults=%u freeze_notes=%llu masker_weight=%g hidden=%g lookahead=%d freeze=%d "
-	    "attention_heads=%d seed=%llu rows=%d batch=%d shards=%d live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
+	    "attention_heads=%d curves=%g stretch=%g jitter=%g missing=%g doubled=%g seed=%llu rows=%d batch=%d shards=%d "
+	    "live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
 	    "warmup=%llu rate=%g decay=%g clip=%g dropout=%g precision=%s validate_steps=%d",
 	    masking_name[job->options.masking], job->options.faults, (unsigned long long)job->options.freeze_notes,
 	    (double)job->options.masker_weight, (double)s->hidden, job->training.shape.lookahead, job->training.shape.freeze,
-	    job->training.shape.attention_heads, (unsigned long long)s->seed, s->rows, s->batch, t->shards, (double)s->live,
-	    (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
+	    job->training.shape.attention_heads, (double)s->curves, (double)s->stretch, (double)s->jitter_ms,
+	    (double)s->missing, (double)s->doubled, (unsigned long long)s->seed, s->rows, s->batch, t->shards,
+	    (double)s->live, (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
 	    (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)t->network.dropout,
 	    t->network.precision == PRECISION_BF16 && product_has_bf16() ? "bf16" : "fp32", t->validate_steps);
 	for (int i = 0; i < job->train_count && used < FINGERPRINT_MAX; i++)

@@ -5,6 +5,7 @@
 #include "tools/tools.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,11 @@ enum {
 	OPT_REGRID,
 	OPT_DISORDER,
 	OPT_TRANSPOSE,
+	OPT_CURVES,
+	OPT_STRETCH,
+	OPT_JITTER,
+	OPT_MISSING,
+	OPT_DOUBLED,
 	OPT_SEED,
 	OPT_THREADS,
 	OPT_SHARDS,
@@ -70,6 +76,11 @@ const struct training_option training_options[] = {
     {"regrid", "X", "share of sequences on a grid that ignores the beat (0.25)", OPT_REGRID},
     {"disorder", "X", "share of sequences with notes permuted within 50 ms (0.5)", OPT_DISORDER},
     {"transpose", "0|1", "transpose by -11..11 (1)", OPT_TRANSPOSE},
+    {"curves", "X", "share of sequences as another keyboard's velocities, where they are seen (0)", OPT_CURVES},
+    {"stretch", "X", "faster or slower by a factor of up to 1 + X (0)", OPT_STRETCH},
+    {"jitter", "MS", "largest deviation of onsets and releases (0)", OPT_JITTER},
+    {"missing", "X", "mean share of notes left out (0)", OPT_MISSING},
+    {"doubled", "X", "mean share of notes that come twice (0)", OPT_DOUBLED},
     {"seed", "N", "seed of everything random (1)", OPT_SEED},
     {"threads", "N", "threads (2)", OPT_THREADS},
     {"shards", "N", "parts of a batch that threads share out (2)", OPT_SHARDS},
@@ -103,6 +114,30 @@ void training_defaults(struct training *training, const char *tool)
 	    .validate_steps = 500,
 	    .validate_notes = 40000,
 	};
+}
+
+int training_parse(const char *tool, const struct training_option *own, int own_count, int argc, char **argv,
+		   int (*set)(void *context, int code, char *text), void *context)
+{
+	struct option table[TRAINING_OPTIONS_MAX + 1] = {{0}};
+	int code;
+	for (int i = 0; i < own_count + training_option_count && i < TRAINING_OPTIONS_MAX; i++) {
+		const struct training_option *o = i < own_count ? &own[i] : &training_options[i - own_count];
+		table[i] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->code};
+	}
+	optind = 1;
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+		if (code == '?' || code == ':')
+			return tool_usage(tool, "%s: %s", argv[optind - 1],
+					  code == '?' ? "no such option" : "needs a value");
+		int status = set(context, code, optarg);
+		if (status != TOOL_DONE)
+			return status;
+	}
+	if (optind < argc)
+		return tool_usage(tool, "%s: not an option; manifests go with --manifest", argv[optind]);
+	return TOOL_DONE;
 }
 
 void training_print_option(const struct training_option *option)
@@ -154,6 +189,11 @@ static int set_number(struct training *t, int code, const char *text)
 	    {OPT_LIVE, 0, 1, NULL, &o->sampler.live, NULL, NULL},
 	    {OPT_REGRID, 0, 1, NULL, &o->sampler.regrid, NULL, NULL},
 	    {OPT_DISORDER, 0, 1, NULL, &o->sampler.disorder, NULL, NULL},
+	    {OPT_CURVES, 0, 1, NULL, &o->sampler.curves, NULL, NULL},
+	    {OPT_STRETCH, 0, 1, NULL, &o->sampler.stretch, NULL, NULL},
+	    {OPT_JITTER, 0, 1000, NULL, &o->sampler.jitter_ms, NULL, NULL},
+	    {OPT_MISSING, 0, 0.5, NULL, &o->sampler.missing, NULL, NULL},
+	    {OPT_DOUBLED, 0, 0.5, NULL, &o->sampler.doubled, NULL, NULL},
 	    {OPT_SEED, 0, 9e15, NULL, NULL, NULL, &o->sampler.seed},
 	    {OPT_THREADS, 1, 64, &o->threads, NULL, NULL, NULL},
 	    {OPT_SHARDS, 1, 64, &o->shards, NULL, NULL, NULL},
@@ -210,7 +250,6 @@ int training_check(struct training *training)
 		return tool_usage(training->tool, "--out is needed");
 	if (training->options.threads > training->options.shards)
 		training->options.threads = training->options.shards;
-	training->options.network.rows = training->options.sampler.rows;
 	snprintf(training->checkpoint, sizeof training->checkpoint, "%s.state", training->out);
 	training->options.checkpoint = training->checkpoint;
 	if (!training->force && !training->resume &&

@@ -29,6 +29,12 @@ extern const int training_option_count;
 /* Sizes, schedule and optimiser as weights/default.safetensors was trained. */
 void training_defaults(struct training *training, const char *tool);
 
+/* Calls set for every option of argv, the command's own and the common ones. Returns its first status that is not TOOL_DONE,
+ * or TOOL_USAGE for what is no option. */
+#define TRAINING_OPTIONS_MAX 64
+int training_parse(const char *tool, const struct training_option *own, int own_count, int argc, char **argv,
+		   int (*set)(void *context, int code, char *text), void *context);
+
 /* Sets a common option; an exit status. */
 int training_set(struct training *training, int code, char *text);
 
