@@ -66,6 +66,8 @@ _midibert()
 	finetune:--valid) kind="files" ;;
 	finetune:--mask) kind="none" ;;
 	finetune:--mix) kind="none" ;;
+	finetune:--patience) kind="none" ;;
+	finetune:--average) kind="none" ;;
 	finetune:--init) kind="files" ;;
 	finetune:--layers) kind="none" ;;
 	finetune:--width) kind="none" ;;
@@ -135,7 +137,7 @@ _midibert()
 	'bench') options="--model --window --threads --backend --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --mask --mix --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

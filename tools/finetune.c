@@ -28,7 +28,7 @@ struct job {
 	FILE *log;
 };
 
-enum { OPT_MANIFEST = 256, OPT_VALID, OPT_MASK, OPT_MIX, OPT_HELP };
+enum { OPT_MANIFEST = 256, OPT_VALID, OPT_MASK, OPT_MIX, OPT_PATIENCE, OPT_AVERAGE, OPT_HELP };
 
 static const struct training_option own_options[] = {
     {"manifest", "[HEAD,...=]FILE.tsv", "train on this manifest; heads that learn from it (default: melody,velocity_hidden)",
@@ -36,6 +36,9 @@ static const struct training_option own_options[] = {
     {"valid", "[HEAD,...=]FILE.tsv", "validate on this one; never trained on", OPT_VALID},
     {"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
     {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
+    {"patience", "N", "end after N validations that are no better, with the best weights (0: train to the end)",
+     OPT_PATIENCE},
+    {"average", "N", "end with the mean of the weights at the last N validations (0: the last weights)", OPT_AVERAGE},
     {"help", NULL, "this text", OPT_HELP},
 };
 #define OWN_OPTIONS ((int)(sizeof own_options / sizeof *own_options))
@@ -70,7 +73,9 @@ static int add_manifest(struct manifest_argument *list, int *count, char *text)
 static int set_option(void *context, int code, char *text)
 {
 	struct job *job = context;
-	double share;
+	struct trainer_options *options = &job->training.options;
+	bool count = code == OPT_PATIENCE || code == OPT_AVERAGE;
+	double number;
 	if (code >= TRAINING_CODE)
 		return training_set(&job->training, code, text);
 	switch (code) {
@@ -80,9 +85,13 @@ static int set_option(void *context, int code, char *text)
 	case OPT_HELP: return HELP;
 	default: break;
 	}
-	if (!training_number(text, 0, 0.5, &share))
-		return tool_usage(TOOL, "--mask %s: a number from 0 to 0.5", text);
-	job->training.options.sampler.mask = (float)share;
+	if (!training_number(text, 0, count ? 1000 : 0.5, &number))
+		return tool_usage(TOOL, "%s: a number from 0 to %s", text, count ? "1000" : "0.5");
+	switch (code) {
+	case OPT_PATIENCE: options->patience = (int)number; break;
+	case OPT_AVERAGE: options->average = (int)number; break;
+	default: options->sampler.mask = (float)number;
+	}
 	return TOOL_DONE;
 }
 
@@ -98,6 +107,12 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 		return status;
 	if (!job->train_count)
 		return tool_usage(TOOL, "--manifest is needed");
+	const struct trainer_options *options = &job->training.options;
+	if (options->patience && options->average)
+		return tool_usage(TOOL, "--patience keeps the best weights, --average the mean of the last: one of them");
+	if ((options->patience || options->average) && (!job->valid_count || !options->validate_steps))
+		return tool_usage(TOOL,
+				  "--patience and --average go by validations: they need --valid and --validate-steps");
 	status = training_check(&job->training);
 	return status == TOOL_DONE ? -1 : status;
 }
@@ -311,6 +326,8 @@ static enum status train(struct job *job, struct error *error)
 	struct parameters *parameters = NULL;
 	struct trainer *trainer = NULL;
 	float *values = NULL;
+	double figure;
+	uint64_t step;
 	enum status status = parameters_new(&job->training.shape, &parameters, error);
 	if (status != STATUS_OK)
 		return status;
@@ -334,6 +351,8 @@ static enum status train(struct job *job, struct error *error)
 												: matrix_backend(),
 		job->training.options.threads);
 	status = trainer_run(trainer, report, training_should_stop, job, error);
+	if (trainer_kept(trainer, &step, &figure))
+		fprintf(stderr, "kept: weights of step %llu, mean loss on valid %.4f\n", (unsigned long long)step, figure);
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
 		enum status written = write_weights(job, parameters, values, status == STATUS_OK ? error : NULL);
 		if (status == STATUS_OK)

@@ -5,9 +5,9 @@
 
 #include "model/parameters.h"
 
-#define CHECKPOINT_MORE_MAX 4
+#define CHECKPOINT_MORE_MAX 6
 
-/* What a lesson keeps beside the weights. */
+/* What a lesson, or the trainer, keeps beside the weights. */
 struct checkpoint_array {
 	const char *name;
 	float *data;

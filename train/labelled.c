@@ -16,7 +16,8 @@ struct labelled {
 	const struct dataset *valid;
 	size_t validate_notes;
 	int rows, threads;
-	struct desk *desk; /* one a thread */
+	float share[HEADS_MAX]; /* of each head in the training: sequences drawn for it, times the weight of its loss */
+	struct desk *desk;	/* one a thread */
 };
 
 static uint64_t pass(void *context, int worker, uint64_t step, int index, float *gradient, struct score *score)
@@ -59,6 +60,19 @@ static void validate(void *context, int worker, int workers, struct score *score
 	}
 }
 
+/* The heads' mean losses, weighted as they are trained. */
+static double judge(const void *context, const struct score *score)
+{
+	const struct labelled *l = context;
+	double sum = 0, weights = 0;
+	for (int h = 0; h < l->shape->heads; h++) {
+		double weight = score->asked[h] ? (double)l->share[h] : 0;
+		sum += weight * score->loss[h] / (double)(score->asked[h] ? score->asked[h] : 1);
+		weights += weight;
+	}
+	return weights > 0 ? sum / weights : 0;
+}
+
 static void labelled_free(void *context)
 {
 	struct labelled *l = context;
@@ -87,6 +101,8 @@ enum status labelled_new(const struct network *network, const struct model_shape
 	l->valid = valid;
 	l->validate_notes = validate_notes;
 	l->rows = options->rows;
+	for (int h = 0; h < shape->heads; h++)
+		l->share[h] = options->mix[h] * options->weight[h];
 	l->threads = threads;
 	enum status status = sampler_new(shape, train, train_corpora, train_count, options, &l->sampler, error);
 	if (status == STATUS_OK)
@@ -101,6 +117,6 @@ enum status labelled_new(const struct network *network, const struct model_shape
 		labelled_free(l);
 		return status;
 	}
-	*lesson = (struct lesson){.context = l, .pass = pass, .validate = validate, .free = labelled_free};
+	*lesson = (struct lesson){.context = l, .pass = pass, .validate = validate, .judge = judge, .free = labelled_free};
 	return STATUS_OK;
 }

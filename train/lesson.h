@@ -6,7 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/network.h"
 
-#define LESSON_ARRAYS_MAX CHECKPOINT_MORE_MAX
+#define LESSON_ARRAYS_MAX (CHECKPOINT_MORE_MAX - 2)
 
 struct lesson {
 	void *context;
@@ -15,6 +15,9 @@ struct lesson {
 	uint64_t (*pass)(void *context, int worker, uint64_t step, int index, float *gradient, struct score *score);
 	/* Training thread number `worker` of `workers`: its share of the validation part; adds to score. */
 	void (*validate)(void *context, int worker, int workers, struct score *score);
+
+	/* One figure of a validation, lower is better: what --patience goes by. NULL: there is no patience. */
+	double (*judge)(const void *context, const struct score *score);
 
 	/* All that follows may be NULL. Leading thread, no pass running, but for survey. */
 	void (*validated)(void *context, const struct score *score); /* after a validation of the schedule */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "model/kernels.h"
+#include "train/keeper.h"
 #include "train/labelled.h"
 
 #include <math.h>
@@ -35,6 +36,9 @@ struct trainer {
 	struct trainer_options options;
 	struct network *network, *own_network; /* own_network: freed with the trainer */
 	struct lesson lesson;
+	struct keeper *keeper; /* NULL: the last weights are handed over */
+	struct checkpoint_array array[CHECKPOINT_MORE_MAX];
+	int arrays;
 	struct shard *shard;
 	struct worker *worker;
 	void (*task)(struct trainer *, struct worker *, int); /* what run() shares out */
@@ -58,12 +62,13 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	    "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d curves=%g stretch=%g "
 	    "jitter=%g missing=%g doubled=%g steps=%llu "
 	    "warmup=%llu rate=%g "
-	    "decay=%g clip=%g dropout=%g precision=%s",
+	    "decay=%g clip=%g dropout=%g precision=%s patience=%d average=%d validate=%d",
 	    (unsigned long long)s->seed, s->rows, s->batch, options->shards, (double)s->mask, (double)s->live,
 	    (double)s->regrid, (double)s->disorder, s->transpose, (double)s->curves, (double)s->stretch,
 	    (double)s->jitter_ms, (double)s->missing, (double)s->doubled, (unsigned long long)o->steps,
 	    (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
-	    bf16 ? "bf16" : "fp32");
+	    bf16 ? "bf16" : "fp32", options->patience, options->average,
+	    options->patience || options->average ? options->validate_steps : 0);
 	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", shape->head[h].name,
 				 (double)s->mix[h], (double)s->weight[h]);
@@ -93,6 +98,18 @@ enum status trainer_new_lesson(struct network *network, const struct parameters 
 	t->shard = calloc((size_t)options->shards, sizeof *t->shard);
 	t->squares = calloc(parameters->count, sizeof *t->squares);
 	bool ok = t->first && t->second && t->worker && t->shard && t->squares;
+	memcpy(t->array, lesson->array, (size_t)lesson->arrays * sizeof *t->array);
+	t->arrays = lesson->arrays;
+	if (lesson->judge && (options->patience > 0 || options->average > 0)) {
+		struct keeper_options kept = {.patience = options->patience,
+					      .average = options->average,
+					      .every = (uint64_t)options->validate_steps,
+					      .steps = options->optimiser.steps,
+					      .elements = parameters->elements};
+		t->keeper = keeper_new(&kept);
+		ok = ok && t->keeper;
+		t->arrays += t->keeper ? keeper_arrays(t->keeper, t->array + t->arrays) : 0;
+	}
 	for (int i = 0; ok && i < t->options.shards; i++)
 		ok = (t->shard[i].gradient = calloc(network_gradient_size(t->network), sizeof(float))) != NULL;
 	if (!ok) {
@@ -138,6 +155,7 @@ void trainer_free(struct trainer *trainer)
 	free(trainer->shard);
 	free(trainer->worker);
 	free(trainer->squares);
+	keeper_free(trainer->keeper);
 	free(trainer->first);
 	free(trainer->second);
 	trainer->lesson.free(trainer->lesson.context);
@@ -153,8 +171,8 @@ static struct checkpoint state(struct trainer *t)
 	    .values = t->values,
 	    .first = t->first,
 	    .second = t->second,
-	    .more = t->lesson.array,
-	    .more_count = t->lesson.arrays,
+	    .more = t->array,
+	    .more_count = t->arrays,
 	};
 }
 
@@ -306,7 +324,19 @@ static bool look(struct trainer *t, uint64_t notes, bool last)
 		validate(t);
 	if (scheduled && t->lesson.validated) /* never the one that ends a run: a resumed run must learn the same */
 		t->lesson.validated(t->lesson.context, &t->validation.score);
+	if (scheduled && t->keeper)
+		keeper_look(t->keeper, t->step, t->lesson.judge(t->lesson.context, &t->validation.score), t->values);
 	return check;
+}
+
+bool trainer_kept(const struct trainer *trainer, uint64_t *step, double *figure)
+{
+	return trainer->keeper && keeper_has(trainer->keeper, step, figure);
+}
+
+static bool is_done(const struct trainer *t)
+{
+	return t->keeper && keeper_is_done(t->keeper);
 }
 
 enum status trainer_run(struct trainer *t, void (*report)(void *context, const struct trainer_progress *progress),
@@ -320,7 +350,7 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 	enum status status;
 	run(t, prepare, network_parts(t->network));
 	uint64_t last = o->stop_after && o->stop_after < o->optimiser.steps ? o->stop_after : o->optimiser.steps;
-	while (t->step < last && !stop(context)) {
+	while (t->step < last && !is_done(t) && !stop(context)) {
 		int64_t began = clock_now_us();
 		uint64_t step_notes = 0;
 		progress.rate = optimiser_rate(&o->optimiser, t->step);
@@ -354,7 +384,9 @@ enum status trainer_run(struct trainer *t, void (*report)(void *context, const s
 		}
 	}
 	status = save(t, error);
-	if (status == STATUS_OK && t->step < last)
+	if (t->keeper)
+		keeper_take(t->keeper, t->values);
+	if (status == STATUS_OK && t->step < last && !is_done(t))
 		status = status_fail(error, STATUS_INTERRUPTED, "stopped after step %llu; --resume goes on from %s",
 				     (unsigned long long)t->step, o->checkpoint);
 	return status;

@@ -18,6 +18,8 @@ struct trainer_options {
 	uint64_t stop_after;   /* end after this step, short of optimiser.steps; 0: train them all */
 	int validate_steps;    /* validate every so many steps */
 	size_t validate_notes; /* at most so many notes a head */
+	int patience;	       /* end after so many validations without a better figure, with the best weights; 0: never */
+	int average;	       /* end with the mean of the weights at the last so many validations; 0: the last ones */
 };
 
 /* What a validation found, per head. */
@@ -53,9 +55,14 @@ void trainer_free(struct trainer *trainer); /* NULL is allowed */
 /* Continues from the checkpoint. Refused when it was made with other options. */
 enum status trainer_resume(struct trainer *trainer, struct error *error);
 
-/* Trains to the last step, or to stop_after. report is called every few seconds and after validations; stop is asked every
+/* Trains to the last step, or to stop_after, or until patience ends; then values are the weights to hand over, while the
+ * checkpoint holds the last ones. report is called every few seconds and after validations; stop is asked every
  * step. STATUS_INTERRUPTED: stopped, the checkpoint holds the last finished step. */
 enum status trainer_run(struct trainer *trainer, void (*report)(void *context, const struct trainer_progress *progress),
 			bool (*stop)(void *context), void *context, struct error *error);
+
+/* With patience or average: true when a validation has been, and the step and figure of the weights that trainer_run hands
+ * over (of a mean: of the last). */
+bool trainer_kept(const struct trainer *trainer, uint64_t *step, double *figure);
 
 #endif

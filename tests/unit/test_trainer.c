@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "base/random.h"
 #include "model/matrix.h"
+#include "model/predictors.h"
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 
@@ -69,7 +70,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static uint64_t stop_step; /* --stop-after of the runs to come */
+/* Of the runs to come: --stop-after, --patience, --average, --validate-steps (0: the last step alone). */
+static uint64_t stop_step;
+static int patience, average, validate_steps;
 
 static struct trainer_options options_for(int threads, uint64_t steps, const char *checkpoint)
 {
@@ -97,7 +100,9 @@ static struct trainer_options options_for(int threads, uint64_t steps, const cha
 	    .threads = threads,
 	    .checkpoint = checkpoint,
 	    .checkpoint_s = 3600,
-	    .validate_steps = (int)steps,
+	    .validate_steps = validate_steps ? validate_steps : (int)steps,
+	    .patience = patience,
+	    .average = average,
 	    .validate_notes = 1000,
 	    .stop_after = stop_step,
 	};
@@ -184,12 +189,14 @@ struct run {
 	struct score last;
 	struct validation validation;
 	bool validated;
+	uint64_t at, kept; /* last step reported; step of the weights handed over, 0: the last */
 };
 
 static void on_report(void *context, const struct trainer_progress *progress)
 {
 	struct run *run = context;
 	run->last = progress->score;
+	run->at = progress->step;
 	if (progress->validation) {
 		run->validation = *progress->validation;
 		run->validated = true;
@@ -220,6 +227,9 @@ static enum status train(int threads, uint64_t steps, uint64_t stop_after, bool 
 	enum status status = resume ? trainer_resume(trainer, &error) : STATUS_OK;
 	if (status == STATUS_OK)
 		status = trainer_run(trainer, on_report, on_stop, run, &error);
+	double figure;
+	if (!trainer_kept(trainer, &run->kept, &figure))
+		run->kept = 0;
 	trainer_free(trainer);
 	parameters_free(parameters);
 	return status;
@@ -264,6 +274,96 @@ static void test_same_bits(void **state)
 	free(one), free(two), free(stopped), free(resumed), free(foreign);
 }
 
+static void test_patience_and_average(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/midibertd-test-trainer-XXXXXX";
+	int file = mkstemp(path);
+	assert_true(file >= 0);
+	close(file);
+	float *last, *best, *again, *mean, *stopped;
+	struct run run;
+	size_t bytes = elements() * sizeof(float);
+	validate_steps = 2;
+	assert_int_equal(train(2, 12, 0, false, path, 5, &last, &run), STATUS_OK);
+	assert_int_equal(run.kept, 0);
+	patience = 100;
+	assert_int_equal(train(2, 12, 0, false, path, 5, &best, &run), STATUS_OK);
+	assert_in_range(run.kept, 2, 12);
+	assert_int_equal(run.at, 12);
+	bool best_is_last = run.kept == 12;
+	assert_int_equal(memcmp(best, last, bytes) == 0, best_is_last);
+	assert_int_equal(train(1, 12, 7, false, path, 5, &stopped, &run), STATUS_INTERRUPTED);
+	assert_int_equal(train(1, 12, 0, true, path, 5, &again, &run), STATUS_OK);
+	assert_memory_equal(best, again, bytes);
+	patience = 0;
+	average = 2;
+	assert_int_equal(train(2, 12, 0, false, path, 5, &mean, &run), STATUS_OK);
+	assert_int_equal(run.kept, 12);
+	assert_memory_not_equal(mean, last, bytes);
+	average = validate_steps = 0;
+	unlink(path);
+	free(last), free(best), free(again), free(mean), free(stopped);
+}
+
+/* A causal sequence: what its rows show, what is asked, and that a note's velocity reaches no query up to its own. */
+static void test_sampler_causal(void **state)
+{
+	(void)state;
+	struct model_shape causal = shape;
+	struct sampler_options options = options_for(1, 1, "").sampler;
+	struct sampler *sampler;
+	struct sample a, b;
+	const uint16_t masked = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
+	int asked = 0;
+	causal.heads = 4;
+	causal.head[3] = (struct head_spec){
+	    .name = "velocity_causal", .level = HEAD_NOTE, .setting = SETTING_CAUSAL, .classes = 32, .temperature = 1};
+	options.mix[0] = options.mix[1] = options.mix[2] = 0;
+	options.mix[3] = options.weight[3] = 1;
+	struct corpus corpus = {.path = "made-up", .head = {true, true, true, true}};
+	assert_int_equal(sampler_rows(&causal, &options), 2 * ROWS);
+	assert_int_equal(sampler_new(&causal, &data, &corpus, 1, &options, &sampler, NULL), STATUS_OK);
+	assert_true(sample_new(&a, ROWS) && sample_new(&b, ROWS));
+	for (uint64_t step = 0; step < 50; step++) {
+		sampler_draw(sampler, step, 0, &a);
+		const struct sequence *s = &a.sequence;
+		int notes = sequence_notes(s);
+		assert_int_equal(s->length, 2 * notes);
+		assert_true(!s->note_label[0] && !s->note_label[1] && s->sequence_label[2] == LABEL_NONE);
+		for (int i = 0; i < notes; i++) {
+			const uint16_t *row = s->tokens[i].id, *query = s->tokens[notes + i].id;
+			float predictors[CAUSAL_PREDICTORS];
+			assert_int_equal(row[ATTRIBUTE_DURATION], token_special(ATTRIBUTE_DURATION, SPECIAL_MASK));
+			assert_int_equal(query[ATTRIBUTE_VELOCITY], masked);
+			for (int k = 0; k < ATTRIBUTES; k++)
+				assert_true(k == ATTRIBUTE_VELOCITY || row[k] == query[k]);
+			predictors_compute(a.pitch, a.velocity, i, a.notes[i].pitch, predictors);
+			assert_memory_equal(predictors, s->predictors + i * CAUSAL_PREDICTORS, sizeof predictors);
+			if (s->note_label[3][i] == LABEL_NONE)
+				continue; /* a hidden note */
+			assert_int_equal(row[ATTRIBUTE_VELOCITY], a.notes[i].velocity / 4);
+			assert_int_equal(s->note_label[3][i], a.notes[i].velocity / 4);
+			asked++;
+		}
+	}
+	assert_true(asked > 50 * ROWS / 2);
+	for (int from = 0; from < ROWS - 1; from += 13) {
+		sampler_plain(sampler, &pieces[0], 0, ROWS, 3, &a);
+		for (int i = from; i < NOTES; i++)
+			pieces[0].notes[i].velocity ^= 33;
+		sampler_plain(sampler, &pieces[0], 0, ROWS, 3, &b);
+		for (int i = from; i < NOTES; i++)
+			pieces[0].notes[i].velocity ^= 33;
+		assert_memory_equal(a.tokens + ROWS, b.tokens + ROWS, ROWS * sizeof *a.tokens);
+		assert_memory_equal(a.tokens, b.tokens, (size_t)from * sizeof *a.tokens);
+		assert_memory_equal(a.predictors, b.predictors, (size_t)(from + 1) * CAUSAL_PREDICTORS * sizeof(float));
+		assert_memory_not_equal(a.predictors, b.predictors, ROWS * CAUSAL_PREDICTORS * sizeof(float));
+	}
+	sample_free(&a), sample_free(&b);
+	sampler_free(sampler);
+}
+
 static void test_learns(void **state)
 {
 	(void)state;
@@ -291,7 +391,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sampler_shows_what_it_may),
 	    cmocka_unit_test(test_sampler_repeats),
+	    cmocka_unit_test(test_sampler_causal),
 	    cmocka_unit_test(test_same_bits),
+	    cmocka_unit_test(test_patience_and_average),
 	    cmocka_unit_test(test_learns),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
