@@ -123,8 +123,8 @@ $(OBJ)/%.o: %.c $(OBJ)/compile.flags
 	@mkdir -p $(@D)
 	$(COMPILE) -MMD -MP -c -o $@ $<
 
-# No fuzzer multiplies matrices, and clang takes minutes to instrument this one.
-build/fuzzer.obj/train/bf16.o: private PROJECT_CFLAGS := $(filter-out -fsanitize%,$(PROJECT_CFLAGS))
+# No fuzzer multiplies matrices, and clang takes minutes to instrument these.
+$(patsubst %,build/fuzzer.obj/model/%.o,bf16 backend_avx512_int8 backend_avx2 backend_neon): private PROJECT_CFLAGS := $(filter-out -fsanitize%,$(PROJECT_CFLAGS))
 
 # One static archive a module; built anew when a file joins or leaves it.
 define module
@@ -193,6 +193,14 @@ $(BUILD)/demo.mid: examples/demo/score.txt $(BUILD)/demo/perform
 $(foreach p,$(MISSING),$(eval $(call objects,$(shell grep -lE '#include <$(header_$(p))' $(SOURCES) /dev/null)): | missing-$(p)))
 missing-%:
 	@echo "pkg-config finds no $*: install $(debian_$*) (Debian), or run scripts/install-deps.sh" >&2; exit 1
+
+# oneDNN is not needed: without its header its backends say that they were not built.
+ONEDNN := $(shell echo '\#include <dnnl.h>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+$(OBJ)/model/backend_onednn.o: private PROJECT_CFLAGS += $(if $(ONEDNN),-DMIDIBERTD_ONEDNN)
+$(OBJ)/model/backend_onednn.o: $(OBJ)/onednn $(if $(ONEDNN),,| without-onednn)
+$(eval $(call stamp,$(OBJ)/onednn,$(ONEDNN)))
+without-onednn:
+	@echo "no dnnl.h: building without oneDNN, its backends will be missing; install libdnnl-dev 2 (Debian) for them" >&2
 
 # ---- Tests ---------------------------------------------------------------------------------------------------------------
 check: ## install what the tests need, then run every test; ends with "N passed, N failed"
@@ -267,7 +275,7 @@ help: ## this list
 
 -include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d)
 FORCE:
-.PHONY: all units tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
+.PHONY: without-onednn all units tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
 	demo bench readme manual install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

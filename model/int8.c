@@ -100,7 +100,7 @@ VECTOR_KERNEL static void quantise_row(const float *restrict x, int in, size_t s
 
 struct int8_rows int8_quantise(int rows, int in, const float *x, void *scratch)
 {
-	struct int8_rows out = {.stride = (size_t)(in + 15) / 16 * 16};
+	struct int8_rows out = {.stride = int8_stride(in)};
 	out.scale = scratch;
 	out.zero = (int32_t *)(void *)(out.scale + rows);
 	out.value = (uint8_t *)(out.zero + rows);

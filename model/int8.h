@@ -29,6 +29,12 @@ struct int8_rows {
 	int32_t *zero;	/* [rows] */
 };
 
+/* Bytes from row to row of quantised rows. */
+static inline size_t int8_stride(int in)
+{
+	return (size_t)(in + 15) / 16 * 16;
+}
+
 /* The weights of channels from c on in their panel: 16 bytes are the same four inputs of channels c to c + 3. */
 static inline const int8_t *int8_panel(const struct int8_weight *w, int c)
 {

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "model/network.h"
 
+#include "model/backends.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
 
@@ -153,6 +154,7 @@ const char *model_metadata(const struct model *model, const char *key)
 void model_use_threads(int threads)
 {
 	matrix_use_threads(threads);
+	backend_onednn_use_threads(threads);
 }
 
 enum status model_use_backend(struct model *model, const char *name, struct error *error)

@@ -51,6 +51,7 @@ puredata-core          cmd:puredata
 supercollider-language cmd:sclang
 python3-torch          py:torch
 python3-numpy          py:numpy
+libdnnl-dev            file:/usr/include/dnnl.h
 qemu-user              cmd:qemu-aarch64
 gcc-aarch64-linux-gnu  cmd:aarch64-linux-gnu-gcc
 libc6-dev-arm64-cross  file:/usr/aarch64-linux-gnu/include/stdio.h

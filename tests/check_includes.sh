@@ -29,7 +29,7 @@ BEGIN {
 	allow("examples", "examples")
 
 	# Library headers: how many files may include them, and in which module alone ("" is any).
-	n = split("alsa/:1:stream jack/:1:stream lo/:2:osc cblas.h:1:model jansson.h:1: nettle/:1: ini.h:1:daemon systemd/:1:daemon " \
+	n = split("alsa/:1:stream jack/:1:stream lo/:2:osc cblas.h:1:model dnnl.h:1:model jansson.h:1: nettle/:1: ini.h:1:daemon systemd/:1:daemon " \
 		"libwebsockets.h:1:web avahi-client/:1:web avahi-common/:1:web qrencode.h:1:web", row, " ")
 	for (i = 1; i <= n; i++) {
 		split(row[i], part, ":")

@@ -8,7 +8,6 @@
 #include "model/encoder.h"
 #include "model/linear.h"
 #include "model/locate.h"
-#include "model/matrix.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
 #include "train/network.h"
@@ -116,7 +115,7 @@ static void measure_machine(struct bench *bench)
 	int d = shape->width, f = shape->inner;
 	const int sizes[][3] = {{256, 3 * d, d}, {256, f, d}, {256, d, f}, {1024, 1024, 1024}};
 	const struct backend *backend;
-	matrix_use_threads(1);
+	model_use_threads(1);
 	for (int b = 0; (backend = backend_at(b)); b++) {
 		if (!backend_runs(backend) || strncmp(backend->name, "plain", 5) == 0)
 			continue;
@@ -189,7 +188,7 @@ static void put_forward(struct bench *bench, int window, int threads)
 		goto out;
 	for (int i = 0; i < window; i++)
 		tokens[i] = made_up_token(i);
-	matrix_use_threads(threads);
+	model_use_threads(threads);
 	for (int i = -2; i < ROUNDS; i++) {
 		encoder_reset(encoder);
 		int64_t began = clock_now_us();
@@ -197,7 +196,7 @@ static void put_forward(struct bench *bench, int window, int threads)
 		if (i >= 0)
 			times[i] = (double)(clock_now_us() - began) / 1000;
 	}
-	matrix_use_threads(1);
+	model_use_threads(1);
 	double own_peak = *precision_peak(bench, model_backend(bench->model)->precision);
 	double ms = median(times, ROUNDS), rate = row_operations(shape, window / 2) * window / ms * 1000;
 	if (bench->json) {
