@@ -46,7 +46,9 @@ pipewire-bin           cmd:pw-cli
 pipewire-jack          cmd:pw-jack
 dbus                   cmd:dbus-run-session
 avahi-daemon           cmd:avahi-daemon
+avahi-utils            cmd:avahi-browse
 chromium               cmd:chromium
+zbar-tools             cmd:zbarimg
 puredata-core          cmd:puredata
 supercollider-language cmd:sclang
 python3-torch          py:torch

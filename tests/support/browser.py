@@ -88,9 +88,10 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyDown", key=name, code=name, windowsVirtualKeyCode=code, text=text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name, code=name, windowsVirtualKeyCode=code)
 
-    def picture(self, path=None, whole=False):
-        """PNG of what is seen."""
-        data = base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"])
+    def picture(self, path=None, whole=False, clip=None):
+        """PNG of what is seen, or of clip: x, y, width, height."""
+        part = {"clip": dict(zip(("x", "y", "width", "height"), clip), scale=1)} if clip else {}
+        data = base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole, **part)["data"])
         if path:
             with open(path, "wb") as file:
                 file.write(data)

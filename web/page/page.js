@@ -101,7 +101,8 @@ function list(id, pairs) {
 function showClasses(kind) {
   const { labels, label, confidence, probabilities } = state[kind];
   const known = Boolean(labels?.length);
-  $(`now-${kind}`).hidden = $(kind).hidden = !known;
+  $(`now-${kind}`).hidden = !known;
+  $(kind).hidden = !known || !probabilities;
   if (!known) return;
   setText(`${kind}-name`, label >= 0 ? (labels[label] ?? String(label)) : WORDS.unknown);
   const rows = (probabilities ?? []).map((share, i) => [labels[i] ?? String(i), share]).sort((a, b) => b[1] - a[1]);
