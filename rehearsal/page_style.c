@@ -39,6 +39,8 @@ const char page_style[] =
     "ul.key svg{vertical-align:middle;margin-right:.3rem}\n"
     ".bars rect.played{fill:var(--other);fill-opacity:.55}.bars rect.expected{fill:none;stroke:var(--ink);stroke-width:1.6;"
     "stroke-dasharray:4 3}\n"
+    ".small{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:.2rem "
+    "1.6rem}h4{font-size:.85rem;font-weight:600;margin:.7rem 0 .1rem}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;margin:.4rem "
     "0}th,td{text-align:right;padding:.2rem .7rem;"
     "border-bottom:1px solid "

@@ -8,6 +8,7 @@
 #include "rehearsal/report.h"
 #include "rehearsal/table.h"
 #include "tools/emit.h"
+#include "tools/report_folder.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const name = "report";
 
@@ -33,10 +35,13 @@ struct request {
 static void print_help(void)
 {
 	printf(
-	    "usage: midibert report TAKE.mid [OLD.mid]... -o PAGE.html [OPTION]...\n\n"
+	    "usage: midibert report TAKE.mid [OLD.mid]... -o PAGE.html [OPTION]...\n"
+	    "       midibert report FOLDER [-o FOLDER] [OPTION]...\n\n"
 	    "Writes what a rehearsal can use as one page that needs no network: places worth hearing again, the notes\n"
 	    "against what could be expected, loudness, voicing, hands, runs, tempo, pedal; and what has changed since\n"
 	    "older takes of the same piece. docs/REPORT.md tells the figures and their names.\n\n"
+	    "Of a folder: a page for each take (*.mid) that has none yet, index.html with the history of each piece, and\n"
+	    "history.csv; into the same folder unless -o names another.\n\n"
 	    "  -o FILE       the page\n"
 	    "  --json        everything on the page as one JSON object on standard output\n"
 	    "  --csv DIR     everything on the page as one CSV file a table; DIR is made if it is not there\n"
@@ -66,17 +71,27 @@ static enum status close_output(FILE *out, const char *path, struct error *error
 	return status_fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
+/* Whole or not at all, so that a page that is looked at is never half of one; a device or pipe is written to as it is. */
 static enum status write_page(const struct report *report, const char *path, struct error *error)
 {
-	FILE *out = open_output(path, error);
+	char fresh[PATH_MAX];
+	struct stat about;
+	bool plain = (stat(path, &about) != 0 || S_ISREG(about.st_mode)) &&
+		     snprintf(fresh, sizeof fresh, "%s.part", path) < (int)sizeof fresh;
+	const char *to = plain ? fresh : path;
+	FILE *out = fopen(to, "w");
 	if (!out)
-		return STATUS_IO;
+		return status_fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
 	enum status status = page_write(report, out, error);
-	if (status != STATUS_OK) {
+	if (status == STATUS_OK)
+		status = close_output(out, path, error);
+	else
 		fclose(out);
-		return status;
-	}
-	return close_output(out, path, error);
+	if (plain && status == STATUS_OK && rename(fresh, path) != 0)
+		status = status_fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
+	if (plain && status != STATUS_OK)
+		unlink(fresh);
+	return status;
 }
 
 /* RFC 4180: quotes around what has commas, quotes or line breaks. */
@@ -179,6 +194,42 @@ static void print_json(const struct report *report)
 
 /* ---- the command ---- */
 
+static bool is_folder(const char *path)
+{
+	struct stat about;
+	return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+static void print_history(const struct history *history)
+{
+	struct emit json;
+	emit_start(&json, stdout);
+	emit_integer(&json, "report_version", REPORT_VERSION);
+	emit_open(&json, "history", '[');
+	for (size_t i = 0; i < history->count; i++) {
+		const struct history_take *take = &history->takes[i];
+		emit_open(&json, NULL, '{');
+		emit_text(&json, "file", take->file);
+		emit_integer(&json, "piece", (long long)take->piece);
+		for (int m = 0; m < MEASURES; m++)
+			emit_real(&json, history_names[m], take->measure[m]);
+		emit_close(&json, '}');
+	}
+	emit_close(&json, ']');
+	emit_finish(&json);
+}
+
+static enum status report_on_folder(const struct model *model, const struct request *request, struct error *error)
+{
+	const struct folder_request folder = {request->takes[0], request->page, request->grid, request->curve, write_page};
+	struct history history;
+	enum status status = report_folder(model, &folder, &history, error);
+	if (request->json && (status == STATUS_OK || status == STATUS_BAD_DATA))
+		print_history(&history);
+	history_free(&history);
+	return status;
+}
+
 static enum status report(const struct request *request, struct error *error)
 {
 	char path[PATH_MAX];
@@ -187,6 +238,11 @@ static enum status report(const struct request *request, struct error *error)
 	enum status status = locate_model(request->model, path, sizeof path, error);
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
+	if (status == STATUS_OK && is_folder(request->takes[0])) {
+		status = report_on_folder(model, request, error);
+		model_free(model);
+		return status;
+	}
 	if (status == STATUS_OK)
 		status = report_make(model, request->takes, request->count, request->grid, request->curve, &made, error);
 	if (status == STATUS_OK && request->page)
@@ -232,7 +288,10 @@ static int read_options(int argc, char **argv, struct request *request)
 	}
 	if (optind == argc)
 		return tool_usage(name, "which take?");
-	if (!request->page && !request->csv && !request->json)
+	bool folder = is_folder(argv[optind]);
+	if (folder && (optind + 1 < argc || request->csv))
+		return tool_usage(name, "of a folder: no other takes, and its CSV is history.csv");
+	if (!folder && !request->page && !request->csv && !request->json)
 		return tool_usage(name, "where to? -o PAGE.html, --csv DIR or --json");
 	request->takes = (const char *const *)&argv[optind];
 	request->count = (size_t)(argc - optind);
