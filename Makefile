@@ -231,7 +231,7 @@ demo: ## install what is missing, build, and play the built-in piece through the
 	@scripts/install-deps.sh build
 	+@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/demo.mid $(BUILD)/demo/listen
 	@examples/demo/run $(BUILD)
-bench: all $(BENCH) ## measure: products, notes and training, then note-on at a JACK port to datagram (BENCH_SECONDS=120)
+bench: all $(BENCH) ## measure: products, notes, training, OSC, then note-on at a JACK port to datagram (BENCH_SECONDS=120)
 	@BENCH_SECONDS=$(BENCH_SECONDS) tests/bench/run $(BUILD)
 readme: ## write the numbers of the weights' card into README.md
 	@scripts/readme-numbers.sh
