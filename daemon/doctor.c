@@ -7,6 +7,7 @@
 #include "daemon/realtime.h"
 #include "daemon/setup.h"
 #include "daemon/shared.h"
+#include "web/web.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -143,6 +144,28 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 	setup_close(&setup);
 }
 
+static void say_nothing(const char *line)
+{
+	(void)line;
+}
+
+static void check_http(struct doctor *doctor, const struct options *options)
+{
+	char place[SETUP_PLACE_MAX];
+	struct error error;
+	struct web *web;
+	setup_place(options, "http", options->http, place);
+	const struct web_options web_options = {.http = place, .name = "", .say = say_nothing};
+	if (strcmp(options->http, "off") == 0) {
+		report(doctor, FINDING_OK, "HTTP", "off");
+	} else if (web_open(&web_options, &web, &error) == STATUS_OK) {
+		report(doctor, FINDING_OK, "HTTP", "%s is free", place);
+		web_close(web);
+	} else {
+		report(doctor, options_is_given(options, "http") ? FINDING_FAIL : FINDING_NOTE, "HTTP", "%s", error.text);
+	}
+}
+
 int doctor_run(const struct options *options, FILE *file)
 {
 	struct doctor doctor = {file, 0};
@@ -150,13 +173,15 @@ int doctor_run(const struct options *options, FILE *file)
 	check_kernel(&doctor);
 	check_sources(&doctor, options);
 	check_weights_and_ports(&doctor, options);
+	check_http(&doctor, options);
 	return doctor.failed;
 }
 
 void doctor_version(FILE *file)
 {
-	static const char *const libraries[] = {"libasound.", "libjack.",    "libjackserver.", "libopenblas", "liblo.",
-						"libinih.",   "libsystemd.", "libjansson.",    "libnettle.",  "libc."};
+	static const char *const libraries[] = {
+	    "libasound.",  "libjack.",	 "libjackserver.", "libopenblas",      "liblo.",       "libinih.", "libsystemd.",
+	    "libjansson.", "libnettle.", "libwebsockets.", "libavahi-client.", "libqrencode.", "libc."};
 	char line[512], path[256], shown[4096] = "";
 	fprintf(file, "midibertd %s\n", MIDIBERTD_VERSION);
 	backend_list(file);

@@ -13,6 +13,15 @@ static void say(const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+/* Where a browser on this computer finds the page. */
+static void say_place(const char *place, int port)
+{
+	bool every = strncmp(place, "[::]:", 5) == 0 || strncmp(place, "0.0.0.0:", 8) == 0;
+	int length = every ? 9 : (int)(strrchr(place, ':') - place);
+	fprintf(stderr, "midibertd: HTTP on port %d: http://%.*s:%d/page/\n", port, length, every ? "localhost" : place,
+		port);
+}
+
 static enum status open_web(const struct options *options, int osc_port, const char *name, struct web **web,
 			    struct error *error)
 {
@@ -29,6 +38,8 @@ static enum status open_web(const struct options *options, int osc_port, const c
 		return STATUS_OK;
 	setup_place(options, "http", options->http, place);
 	enum status status = web_open(&web_options, web, error);
+	if (status == STATUS_OK)
+		say_place(place, web_port(*web));
 	if (status == STATUS_OK || options_is_given(options, "http"))
 		return status;
 	if (status != STATUS_UNSUPPORTED)
@@ -49,13 +60,11 @@ enum status outreach_open(const struct options *options, struct osc_server *serv
 	if (outreach->web) {
 		const struct osc_tap tap = {web_take, outreach->web};
 		osc_server_set_tap(server, &tap);
-		fprintf(stderr, "midibertd: HTTP on port %d: http://localhost:%d/page/\n", web_port(outreach->web),
-			web_port(outreach->web));
 	}
 	if (!options->lan)
 		return STATUS_OK;
-	const struct announce_options announce = {
-	    name, osc_server_port(server), outreach->web ? web_port(outreach->web) : 0, say};
+	const struct announce_options announce = {name, osc_server_port(server), outreach->web ? web_port(outreach->web) : 0,
+						  say};
 	status = announce_open(&announce, &outreach->announce, error);
 	if (status != STATUS_OK)
 		outreach_close(outreach);

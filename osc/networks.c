@@ -60,8 +60,7 @@ void networks_refresh(struct networks *networks)
 	freeifaddrs(all);
 }
 
-enum status networks_set(struct networks *networks, const char *const *texts, size_t count, bool local,
-			 struct error *error)
+enum status networks_set(struct networks *networks, const char *const *texts, size_t count, bool local, struct error *error)
 {
 	static const char *const loopback[] = {"127.0.0.0/8", "::1"};
 

@@ -17,8 +17,7 @@ struct networks {
 };
 
 /* texts: "10.0.0.0/8", "fe80::/10" or one address, beside loopback. local: the interfaces' own networks, too. */
-enum status networks_set(struct networks *networks, const char *const *texts, size_t count, bool local,
-			 struct error *error);
+enum status networks_set(struct networks *networks, const char *const *texts, size_t count, bool local, struct error *error);
 /* Reads the interfaces again, where these were asked for: a computer may join a network later. Some 100 us; allocates. */
 void networks_refresh(struct networks *networks);
 bool networks_contain(const struct networks *networks, const struct endpoint *host);

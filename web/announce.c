@@ -36,7 +36,7 @@ struct announce {
 	AvahiClient *client;
 	AvahiEntryGroup *group;
 	int renames;
-	bool broken;	/* the connection has to be made again */
+	bool broken; /* the connection has to be made again */
 	bool told_absent, told_refused;
 };
 
@@ -190,8 +190,7 @@ static void serve(struct announce *announce)
 		return;
 	const AvahiPoll *api = avahi_simple_poll_get(announce->poll);
 	AvahiWatch *watch = api->watch_new(api, announce->wake, AVAHI_WATCH_IN, woken, announce);
-	AvahiClient *client =
-	    watch ? avahi_client_new(api, AVAHI_CLIENT_NO_FAIL, client_changed, announce, &code) : NULL;
+	AvahiClient *client = watch ? avahi_client_new(api, AVAHI_CLIENT_NO_FAIL, client_changed, announce, &code) : NULL;
 	if (!client)
 		say_failure(announce, &announce->told_absent, "not announced: no avahi-daemon; it is looked for again",
 			    avahi_strerror(code));

@@ -148,10 +148,11 @@ static int add_policy(struct lws *wsi, struct head *head)
 {
 	char host[FIELD_BYTES], policy[FIELD_BYTES + 300];
 	const char *own = header(wsi, WSI_TOKEN_HOST, host);
-	snprintf(policy, sizeof policy,
-		 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://%s; "
-		 "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-		 own ? own : "");
+	snprintf(
+	    policy, sizeof policy,
+	    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://%s; "
+	    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+	    own ? own : "");
 	return add(wsi, head, "content-security-policy:", policy) || add(wsi, head, "x-content-type-options:", "nosniff") ||
 	       add(wsi, head, "referrer-policy:", "no-referrer") || add(wsi, head, "cache-control:", "no-store") ||
 	       add(wsi, head, "cross-origin-resource-policy:", "same-origin");
@@ -238,8 +239,9 @@ static int take_request(struct web *web, struct lws *wsi, struct session *sessio
 	const struct page_file *file = page_find(path);
 	if (verdict == GUARD_REFUSED)
 		return answer_text(wsi, session, 403,
-				   query.has_token ? "Wrong token: open the address that midibertd printed when it started.\n"
-						   : "Refused: not asked under a name or address of this computer.\n");
+				   query.has_token
+				       ? "Wrong token: open the address that midibertd printed when it started.\n"
+				       : "Refused: not asked under a name or address of this computer.\n");
 	if (query.attributes > 1)
 		return answer_text(wsi, session, 400, "more than one attribute\n");
 	if (wants_page(wsi, path, &query)) {
@@ -247,7 +249,8 @@ static int take_request(struct web *web, struct lws *wsi, struct session *sessio
 		return redirect(wsi, query.has_token ? query.token : "");
 	}
 	if (file && page_is_entrance(file) && verdict != GUARD_ALL)
-		return answer_text(wsi, session, 403, "The page needs its token: open the address that midibertd printed.\n");
+		return answer_text(wsi, session, 403,
+				   "The page needs its token: open the address that midibertd printed.\n");
 	if (file)
 		return answer_file(wsi, session, file);
 	return answer_query(web, wsi, session, path, query.attributes ? query.attribute : NULL, verdict == GUARD_ALL);
@@ -276,7 +279,8 @@ static int judge_upgrade(struct web *web, struct lws *wsi)
 	bool full = web->clients >= WEB_CLIENTS_MAX;
 	if (judge(web, wsi, &query) == GUARD_ALL && !full)
 		return 0;
-	return lws_return_http_status(wsi, full ? HTTP_STATUS_SERVICE_UNAVAILABLE : HTTP_STATUS_FORBIDDEN, NULL) < 0 ? -1 : 1;
+	return lws_return_http_status(wsi, full ? HTTP_STATUS_SERVICE_UNAVAILABLE : HTTP_STATUS_FORBIDDEN, NULL) < 0 ? -1
+														     : 1;
 }
 
 static int open_session(struct web *web, struct lws *wsi, struct session *session)
@@ -516,8 +520,7 @@ static enum status open_context(struct web *web, struct error *error)
 		return status_fail(error, STATUS_IO, "libwebsockets does not start");
 	web->vhost = lws_create_vhost(web->context, &info);
 	const lws_sock_file_fd_type listener = {.filefd = web->listener};
-	if (!web->vhost ||
-	    !lws_adopt_descriptor_vhost(web->vhost, LWS_ADOPT_RAW_FILE_DESC, listener, "listener", NULL))
+	if (!web->vhost || !lws_adopt_descriptor_vhost(web->vhost, LWS_ADOPT_RAW_FILE_DESC, listener, "listener", NULL))
 		return status_fail(error, STATUS_IO, "libwebsockets does not take the HTTP socket");
 	return STATUS_OK;
 }
@@ -534,9 +537,10 @@ enum status web_open(const struct web_options *options, struct web **opened, str
 	gethostname(web->own_name, sizeof web->own_name - 1);
 	snprintf(web->name, sizeof web->name, "%s", options->name);
 	web->ring = ring_new(sizeof(struct parcel), RING_MESSAGES);
-	enum status status = web->ring && guard_make_token(web->token)
-				 ? networks_set(&web->networks, options->allow, options->allow_count, options->allow_local, error)
-				 : status_fail(error, STATUS_NO_MEMORY, "no memory, or no randomness, for HTTP");
+	enum status status =
+	    web->ring && guard_make_token(web->token)
+		? networks_set(&web->networks, options->allow, options->allow_count, options->allow_local, error)
+		: status_fail(error, STATUS_NO_MEMORY, "no memory, or no randomness, for HTTP");
 	if (status == STATUS_OK)
 		status = listener_open(options->http, &web->listener, &web->port, error);
 	if (status == STATUS_OK)

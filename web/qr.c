@@ -20,7 +20,8 @@ bool qr_draw(const char *text, bool colours, struct writer *writer)
 	for (int y = -QUIET; y < code->width + QUIET; y += 2) {
 		writer_add(writer, colours ? "\033[40;97m" : "");
 		for (int x = -QUIET; x < code->width + QUIET; x++)
-			writer_add(writer, block[is_light(code, x, y)][y + 1 < code->width + QUIET && is_light(code, x, y + 1)]);
+			writer_add(writer,
+				   block[is_light(code, x, y)][y + 1 < code->width + QUIET && is_light(code, x, y + 1)]);
 		writer_add(writer, colours ? "\033[0m\n" : "\n");
 	}
 	QRcode_free(code);

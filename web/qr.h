@@ -4,7 +4,8 @@
 
 #include "web/writer.h"
 
-/* Two rows of it a line, light on dark, in the terminal's own colours or (colours) in black and white. False: there is none. */
+/* Two rows of it a line, light on dark, in the terminal's own colours or (colours) in black and white. False: there is none.
+ */
 bool qr_draw(const char *text, bool colours, struct writer *writer);
 
 #endif

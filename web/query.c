@@ -29,7 +29,7 @@ static const char *const attribute_name[QUERY_ATTRIBUTES] = {
     "", "FULL_PATH", "CONTENTS", "DESCRIPTION", "TYPE", "ACCESS", "VALUE", "RANGE", "UNIT", "OVERLOADS", "HOST_INFO"};
 
 struct node {
-	char path[PATH_MAX_BYTES]; /* "/" or "/midibert/..." without a slash at its end */
+	char path[PATH_MAX_BYTES];   /* "/" or "/midibert/..." without a slash at its end */
 	const struct osc_spec *spec; /* NULL: a container only */
 	bool contains;
 };
@@ -279,7 +279,8 @@ static void write_contents(const struct tree *tree, const struct node *node, int
 		bool seen = false;
 		for (int k = 0; k < i && rest; k++) {
 			const char *other = below(osc_namespace[k].address, node->path);
-			seen |= other && strncmp(other, rest, length) == 0 && (other[length] == '/' || other[length] == '\0');
+			seen |=
+			    other && strncmp(other, rest, length) == 0 && (other[length] == '/' || other[length] == '\0');
 		}
 		size_t start = rest ? (size_t)(rest - osc_namespace[i].address) : 0;
 		if (!rest || seen || start + length >= sizeof path)
@@ -318,9 +319,7 @@ static bool write_attribute(const struct tree *tree, const struct node *node, en
 		else
 			writer_quote(writer, strcmp(node->path, "/") == 0 ? "midibertd" : "a container");
 		return true;
-	case QUERY_ACCESS:
-		writer_add(writer, !spec ? "0" : spec->direction == OSC_DIRECTION_OUT ? "1" : "2");
-		return true;
+	case QUERY_ACCESS: writer_add(writer, !spec ? "0" : spec->direction == OSC_DIRECTION_OUT ? "1" : "2"); return true;
 	default: break;
 	}
 	if (!spec)

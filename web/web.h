@@ -22,10 +22,10 @@ struct web_options {
 	const char *http;	  /* "HOST:PORT", IPv6 in brackets; port 0: any free one, see web_port */
 	const char *const *allow; /* networks that may connect beside loopback */
 	size_t allow_count;
-	bool allow_local; /* and those that this computer is in */
-	bool lan;	  /* tell the way in from outside: address, token, QR code */
-	int osc_port;	  /* of control, for HOST_INFO */
-	const char *name; /* of this daemon, for people */
+	bool allow_local;	       /* and those that this computer is in */
+	bool lan;		       /* tell the way in from outside: address, token, QR code */
+	int osc_port;		       /* of control, for HOST_INFO */
+	const char *name;	       /* of this daemon, for people */
 	void (*say)(const char *line); /* log; called by the HTTP thread */
 };
 

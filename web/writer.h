@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct writer { /* all zero is empty */
+struct writer {	    /* all zero is empty */
 	char *text; /* terminated once anything was written; owned */
 	size_t length, room;
 	bool failed; /* no memory: what was written since is lost */

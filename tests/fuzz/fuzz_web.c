@@ -1,5 +1,5 @@
-/* What comes by HTTP and WebSocket and is read by our own code: commands, paths, attributes, Host, Origin and token. Whatever
- * it is, an answer is well-formed and a stranger is not let in. The first byte says how the rest is divided. */
+/* What comes by HTTP and WebSocket and is read by our own code: commands, paths, attributes, Host, Origin and token.
+ * Whatever it is, an answer is well-formed and a stranger is not let in. The first byte says how the rest is divided. */
 #include "web/guard.h"
 #include "web/query.h"
 

@@ -87,7 +87,8 @@ static void commands_are_read(void **state)
 	assert_null(read_command("{\"COMMAND\":\"LISTEN\",\"DATA\":\"\\/midibert\\/note\"}", &command));
 	assert_true(command.listen && command.addresses == UINT64_C(1) << OSC_NOTE);
 	assert_null(read_command(" { \"DATA\" : \"/midibert/stats\" , \"X\":\"\", \"COMMAND\" : \"IGNORE\" } ", &command));
-	assert_true(!command.listen && command.addresses == (UINT64_C(1) << OSC_STATS_TOTAL | UINT64_C(1) << OSC_STATS_RECEIVER));
+	assert_true(!command.listen &&
+		    command.addresses == (UINT64_C(1) << OSC_STATS_TOTAL | UINT64_C(1) << OSC_STATS_RECEIVER));
 	assert_null(read_command("{\"COMMAND\":\"LISTEN\",\"DATA\":\"/\"}", &command));
 	assert_true(command.addresses == (UINT64_C(1) << OSC_OUT_END) - 1);
 	assert_non_null(read_command("{\"COMMAND\":\"LISTEN\",\"DATA\":\"/midibert/reset\"}", &command)); /* is not sent */
@@ -203,9 +204,12 @@ static void networks_are_named_or_local(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(values_are_those_that_were_sent), cmocka_unit_test(control_has_forms),
-	    cmocka_unit_test(commands_are_read),	       cmocka_unit_test(a_full_outbox_loses_whole_messages),
-	    cmocka_unit_test(strangers_are_kept_out),	       cmocka_unit_test(tokens_differ),
+	    cmocka_unit_test(values_are_those_that_were_sent),
+	    cmocka_unit_test(control_has_forms),
+	    cmocka_unit_test(commands_are_read),
+	    cmocka_unit_test(a_full_outbox_loses_whole_messages),
+	    cmocka_unit_test(strangers_are_kept_out),
+	    cmocka_unit_test(tokens_differ),
 	    cmocka_unit_test(networks_are_named_or_local),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
