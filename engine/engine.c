@@ -1,28 +1,14 @@
 /* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first all melody
- * labels (new notes before revisions), so that they do not wait for the second encoder, then velocities, then style. It
- * reads no clock and knows no thread, socket or file. */
+ * labels (new notes before revisions), then velocities, then style. It reads no clock and knows no thread, socket or file.
+ */
 #include "engine/engine.h"
 
-#include "engine/pass.h"
-#include "engine/window.h"
+#include "engine/hearing.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define RECORDS_MIN 4096 /* notes remembered for their note-offs and open labels */
-#define BURST 64	 /* new notes that one run takes; more are worked off in several */
-
-struct note_head {
-	int index; /* in the model; -1: none */
-	enum head_setting setting;
-	enum prediction_kind kind;
-};
-
-struct sequence_head {
-	int index;
-	enum head_setting setting;
-	enum prediction_kind kind;
-};
 
 struct engine {
 	const struct model *model;
@@ -34,12 +20,10 @@ struct engine {
 	void *inferred_context;
 	struct engine_statistics statistics;
 	struct window window;
-	struct pass *pass[SETTINGS]; /* NULL: no head needs this setting */
-	struct note_head note_head[LABELS];
-	struct sequence_head sequence_head[HEADS_MAX];
-	int sequence_heads;
+	struct heads heads;
+	struct hearing *hearing;
+	unsigned kinds;	    /* that somebody wants */
 	int settle;	    /* later notes after which a label is final */
-	int run_new;	    /* new rows that a run may take */
 	int64_t unseen_max; /* notes that may wait for an inference before records that it needs are overwritten */
 	int64_t open;	    /* oldest row with a label that is not final, or undecided */
 	int64_t trigger_us, newest_us; /* stamps of the newest event */
@@ -48,91 +32,9 @@ struct engine {
 	int64_t relived;     /* row of a predecessor that is row 0 here */
 	int64_t styled_us;   /* when the sequence heads were last asked */
 	int64_t styled_rows; /* rows they had seen then; -1: never since the reset */
-	float *logits;	     /* [block][CLASSES_MAX] */
-	float *scratch;	     /* of the sequence heads */
 };
 
 /* ---- set-up ---- */
-
-static bool starts_with(const char *text, const char *start)
-{
-	return strncmp(text, start, strlen(start)) == 0;
-}
-
-static enum status find_heads(struct engine *engine, struct error *error)
-{
-	const struct model_shape *shape = engine->shape;
-	if (shape->heads == 0)
-		return status_fail(error, STATUS_UNSUPPORTED,
-				   "%s: no head to publish: an encoder alone; midibert finetune --init makes one that answers",
-				   model_path(engine->model));
-	static const char *const name[LABELS] = {"melody", "velocity_hidden"};
-	static const enum prediction_kind kind[LABELS] = {PREDICT_MELODY, PREDICT_VELOCITY_HIDDEN};
-	for (int i = 0; i < LABELS; i++) {
-		struct note_head *head = &engine->note_head[i];
-		*head = (struct note_head){.index = shape_find_head(shape, name[i]), .kind = kind[i]};
-		if (head->index < 0)
-			continue;
-		const struct head_spec *spec = &shape->head[head->index];
-		bool velocity = i == LABEL_VELOCITY_HIDDEN;
-		if (spec->level != HEAD_NOTE || (velocity && spec->setting != SETTING_HIDDEN) ||
-		    (velocity && spec->classes != TOKEN_VELOCITIES && spec->classes != DYNAMICS))
-			return status_fail(error, STATUS_UNSUPPORTED, "%s: head %s (%d classes) is not a note head%s",
-					   model_path(engine->model), name[i], spec->classes,
-					   velocity ? " of 32 velocities or 6 dynamics that sees no velocity" : "");
-		head->setting = spec->setting;
-	}
-	/* One style and one emotion can be published; further label sets in a file are for eval. */
-	bool style = false, emotion = false;
-	for (int i = 0; i < shape->heads; i++) {
-		const struct head_spec *spec = &shape->head[i];
-		bool is_style = starts_with(spec->name, "style"), is_emotion = starts_with(spec->name, "emotion");
-		if (spec->level != HEAD_SEQUENCE || (!is_style && !is_emotion) || (is_style ? style : emotion))
-			continue;
-		*(is_style ? &style : &emotion) = true;
-		engine->sequence_head[engine->sequence_heads++] = (struct sequence_head){
-		    .index = i, .setting = spec->setting, .kind = is_style ? PREDICT_STYLE : PREDICT_EMOTION};
-	}
-	return STATUS_OK;
-}
-
-static bool needs_setting(const struct engine *engine, enum head_setting setting)
-{
-	for (int i = 0; i < LABELS; i++)
-		if (engine->note_head[i].index >= 0 && engine->note_head[i].setting == setting)
-			return true;
-	for (int i = 0; i < engine->sequence_heads; i++)
-		if (engine->sequence_head[i].setting == setting)
-			return true;
-	return false;
-}
-
-static enum status allocate(struct engine *engine, struct error *error)
-{
-	const struct model_shape *shape = engine->shape;
-	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
-	int window = engine->options.window;
-	/* Unlimited: every run is over the whole window, so new notes may fill it at once. */
-	int block = unlimited ? window : engine->settle + BURST;
-	int keep = window > engine->settle ? window : engine->settle;
-	engine->run_new = unlimited ? window : BURST;
-	int64_t records = 2 * ((int64_t)engine->settle + block);
-	if (records < engine->options.records)
-		records = engine->options.records;
-	bool good = window_init(&engine->window, records > RECORDS_MIN ? records : RECORDS_MIN, shape->freeze);
-	engine->unseen_max = engine->window.capacity - keep - 1;
-	for (int s = 0; s < SETTINGS; s++) {
-		if (!needs_setting(engine, (enum head_setting)s))
-			continue;
-		engine->pass[s] = pass_new(engine->model, (enum head_setting)s, window, block, keep);
-		good = good && engine->pass[s];
-	}
-	engine->logits = calloc((size_t)block * CLASSES_MAX, sizeof *engine->logits);
-	engine->scratch = calloc(model_sequence_scratch(engine->model, window) + 1, sizeof *engine->scratch);
-	if (!good || !engine->logits || !engine->scratch)
-		return status_fail(error, STATUS_NO_MEMORY, "no memory for a window of %d notes", window);
-	return STATUS_OK;
-}
 
 enum status engine_new(const struct model *model, struct grid *grid, const struct engine_options *options,
 		       const struct engine_sink *sink, struct engine **out, struct error *error)
@@ -158,13 +60,23 @@ enum status engine_new(const struct model *model, struct grid *grid, const struc
 	if (shape->lookahead == LOOKAHEAD_UNLIMITED && engine->settle > engine->options.window)
 		engine->settle = engine->options.window; /* a note that has left the window gets no new answer */
 	engine->styled_rows = -1;
-	enum status status = find_heads(engine, error);
-	if (status == STATUS_OK)
-		status = allocate(engine, error);
+	engine->kinds = ~0u;
+	enum status status = heads_find(model, &engine->heads, error);
+	if (status == STATUS_OK) {
+		engine->hearing = hearing_new(model, &engine->heads, engine->options.window);
+		int64_t records = engine->hearing ? hearing_records(engine->hearing) + engine->settle : 0;
+		records = records > options->records ? records : options->records;
+		if (!engine->hearing ||
+		    !window_init(&engine->window, records > RECORDS_MIN ? records : RECORDS_MIN, shape->freeze))
+			status = status_fail(error, STATUS_NO_MEMORY, "no memory for a window of %d notes",
+					     engine->options.window);
+	}
 	if (status != STATUS_OK) {
 		engine_free(engine);
 		return status;
 	}
+	/* A record that is overwritten must owe nothing and be out of reach of the next run. */
+	engine->unseen_max = engine->window.capacity - engine->settle - engine->options.window - 1;
 	*out = engine;
 	return STATUS_OK;
 }
@@ -173,11 +85,8 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
-	for (int s = 0; s < SETTINGS; s++)
-		pass_free(engine->pass[s]);
+	hearing_free(engine->hearing);
 	window_free(&engine->window);
-	free(engine->logits);
-	free(engine->scratch);
 	free(engine);
 }
 
@@ -200,11 +109,12 @@ static void emit_melody_off(struct engine *engine, struct note *note, int64_t ev
 	emit(engine, &prediction);
 }
 
-static void emit_label(struct engine *engine, const struct note *note, const struct note_head *head,
-		       const struct answer *answer, int stage)
+static void emit_label(struct engine *engine, const struct note *note, const struct head *head, const struct answer *answer,
+		       int stage)
 {
+	bool first = stage == STAGE_PROVISIONAL || head->setting == SETTING_CAUSAL;
 	struct prediction prediction = {.event_us = note->onset_us,
-					.trigger_us = stage == STAGE_PROVISIONAL ? note->trigger_us : engine->trigger_us,
+					.trigger_us = first ? note->trigger_us : engine->trigger_us,
 					.note_id = note->id,
 					.kind = (uint8_t)head->kind,
 					.stage = (uint8_t)stage,
@@ -232,7 +142,7 @@ static bool is_final(const struct engine *engine, int64_t row, int64_t now_us)
 /* Sends what a label's stage rules ask for. New notes first, then revisions and finals of all. */
 static void publish(struct engine *engine, enum label_kind kind, int64_t now_us)
 {
-	const struct note_head *head = &engine->note_head[kind];
+	const struct head *head = &engine->heads.note[kind];
 	if (head->index < 0)
 		return;
 	for (int pass = 0; pass < 2; pass++) {
@@ -241,7 +151,9 @@ static void publish(struct engine *engine, enum label_kind kind, int64_t now_us)
 			struct label *label = &note->label[kind];
 			if ((label->state == LABEL_OPEN) != (pass == 0))
 				continue;
-			int stage = label_next_stage(label, pass == 1 && is_final(engine, row, now_us));
+			int stage = kind == LABEL_VELOCITY_CAUSAL
+					? label_only_stage(label)
+					: label_next_stage(label, pass == 1 && is_final(engine, row, now_us));
 			if (stage >= 0)
 				emit_label(engine, note, head, &label->sent, stage);
 		}
@@ -251,7 +163,7 @@ static void publish(struct engine *engine, enum label_kind kind, int64_t now_us)
 /* The one decision a note, for receivers that do not want revisions. */
 static void decide(struct engine *engine, int64_t now_us)
 {
-	if (engine->note_head[LABEL_MELODY].index < 0)
+	if (engine->heads.note[LABEL_MELODY].index < 0)
 		return;
 	for (int64_t row = engine->open; row < engine->window.rows; row++) {
 		struct note *note = window_note(&engine->window, row);
@@ -278,81 +190,40 @@ static void decide(struct engine *engine, int64_t now_us)
 	}
 }
 
-static bool is_done(const struct engine *engine, const struct note *note)
+static bool is_done(const struct note *note)
 {
 	for (int i = 0; i < LABELS; i++)
-		if (engine->note_head[i].index >= 0 && note->label[i].state != LABEL_FINAL)
+		if (note->label[i].state != LABEL_FINAL)
 			return false;
-	return note->decided || engine->note_head[LABEL_MELODY].index < 0;
+	return note->decided;
 }
 
 static void advance_open(struct engine *engine)
 {
-	while (engine->open < engine->window.rows && is_done(engine, window_note(&engine->window, engine->open)))
+	while (engine->open < engine->window.rows && is_done(window_note(&engine->window, engine->open)))
 		engine->open++;
 }
 
 /* ---- inference ---- */
 
-static void answer_rows(struct engine *engine, enum label_kind kind, int64_t from, int64_t end)
-{
-	const struct note_head *head = &engine->note_head[kind];
-	const struct head_spec *spec = &engine->shape->head[head->index];
-	const float *hidden = pass_hidden(engine->pass[head->setting], from);
-	float probability[CLASSES_MAX];
-	struct answer answer;
-	if (from >= end)
-		return;
-	model_note_logits(engine->model, head->index, hidden, (int)(end - from), engine->logits);
-	for (int64_t row = from; row < end; row++) {
-		struct note *note = window_note(&engine->window, row);
-		model_probabilities(engine->model, head->index, engine->logits + (row - from) * spec->classes, probability);
-		if (kind == LABEL_MELODY)
-			answer_of_classes(spec, probability, &answer);
-		else
-			answer_of_velocities(spec, probability, note->velocity, &answer);
-		label_set(&note->label[kind], &answer);
-	}
-}
-
-/* Brings one encoder up to the newest note, in as many runs as its block needs, and asks its note heads. */
-static void run_setting(struct engine *engine, enum head_setting setting)
-{
-	struct window *window = &engine->window;
-	struct pass *pass = engine->pass[setting];
-	int64_t changed = window->changed < window->seen ? window->changed : window->seen;
-	int64_t end = window->seen;
-	do {
-		end = end + engine->run_new < window->rows ? end + engine->run_new : window->rows;
-		int64_t first = pass_first(pass, changed, end);
-		pass_run(pass, window, first, end);
-		for (int i = 0; i < LABELS; i++)
-			if (engine->note_head[i].index >= 0 && engine->note_head[i].setting == setting)
-				answer_rows(engine, (enum label_kind)i, first > engine->open ? first : engine->open, end);
-		changed = end;
-	} while (end < window->rows);
-}
-
-/* All settings up to the newest note, with nothing said. */
+/* Hears up to the newest note, with nothing said. */
 static void hear(struct engine *engine)
 {
-	for (int s = 0; s < SETTINGS; s++)
-		if (engine->pass[s])
-			run_setting(engine, (enum head_setting)s);
-	window_mark_seen(&engine->window);
 	engine->open = engine->window.rows;
+	hearing_run(engine->hearing, &engine->window, engine->open);
+	window_mark_seen(&engine->window);
 }
 
-static void run_sequence_heads(struct engine *engine, int64_t now_us)
+static void judge_whole(struct engine *engine, int64_t now_us)
 {
 	int64_t rows = engine->window.rows;
-	int64_t count = rows < engine->options.window ? rows : engine->options.window;
+	int count = (int)(rows < engine->options.window ? rows : engine->options.window);
 	if (count < ENGINE_SEQUENCE_NOTES || rows == engine->styled_rows)
 		return;
 	engine->styled_us = now_us;
 	engine->styled_rows = rows;
-	for (int i = 0; i < engine->sequence_heads; i++) {
-		const struct sequence_head *head = &engine->sequence_head[i];
+	for (int i = 0; i < engine->heads.sequences; i++) {
+		const struct head *head = &engine->heads.sequence[i];
 		const struct head_spec *spec = &engine->shape->head[head->index];
 		struct prediction prediction = {.event_us = engine->newest_us,
 						.trigger_us = engine->trigger_us,
@@ -360,9 +231,8 @@ static void run_sequence_heads(struct engine *engine, int64_t now_us)
 						.kind = (uint8_t)head->kind,
 						.classes = (uint8_t)spec->classes};
 		struct answer answer;
-		model_sequence_logits(engine->model, head->index, pass_hidden(engine->pass[head->setting], rows - count),
-				      (int)count, engine->scratch, engine->logits);
-		model_probabilities(engine->model, head->index, engine->logits, prediction.probability);
+		if (!hearing_judge(engine->hearing, i, &engine->window, count, prediction.probability))
+			continue;
 		answer_of_classes(spec, prediction.probability, &answer);
 		prediction.label = (int8_t)answer.label;
 		prediction.confidence = answer.confidence;
@@ -375,23 +245,15 @@ static void settle(struct engine *engine, int64_t now_us)
 {
 	publish(engine, LABEL_MELODY, now_us);
 	decide(engine, now_us);
+	publish(engine, LABEL_VELOCITY_CAUSAL, now_us);
 	publish(engine, LABEL_VELOCITY_HIDDEN, now_us);
 	advance_open(engine);
 }
 
 static void infer(struct engine *engine, int64_t now_us)
 {
-	enum head_setting melody = engine->note_head[LABEL_MELODY].setting;
-	if (engine->pass[melody])
-		run_setting(engine, melody);
-	/* Melody labels leave before the other encoder runs. */
-	publish(engine, LABEL_MELODY, now_us);
-	decide(engine, now_us);
-	for (int s = 0; s < SETTINGS; s++)
-		if (engine->pass[s] && (enum head_setting)s != melody)
-			run_setting(engine, (enum head_setting)s);
-	publish(engine, LABEL_VELOCITY_HIDDEN, now_us);
-	advance_open(engine);
+	hearing_run(engine->hearing, &engine->window, engine->open);
+	settle(engine, now_us);
 	window_mark_seen(&engine->window);
 	engine->statistics.inferences++;
 	if (engine->inferred)
@@ -411,7 +273,7 @@ void engine_infer(struct engine *engine, int64_t now_us)
 	}
 	infer(engine, now_us);
 	if (engine->styled_rows < 0 || now_us - engine->styled_us >= engine->options.style_every_us)
-		run_sequence_heads(engine, now_us);
+		judge_whole(engine, now_us);
 }
 
 /* ---- events ---- */
@@ -421,7 +283,6 @@ static void accept_note_on(struct engine *engine, const struct event *event)
 	struct window *window = &engine->window;
 	if (window->rows == 0)
 		grid_reset(engine->grid, event->event_us);
-	/* A record that is overwritten must owe nothing and be out of reach of the next run. */
 	if (window->rows - window->seen >= engine->unseen_max)
 		engine_infer(engine, event->arrival_us);
 	struct note *leaving = window_note(window, window->rows);
@@ -430,6 +291,10 @@ static void accept_note_on(struct engine *engine, const struct event *event)
 	int64_t position = grid_position(engine->grid, event);
 	struct place place = grid_place(engine->grid, position);
 	struct note *note = window_add(window, event, position, &place);
+	for (int i = 0; i < LABELS; i++)
+		if (!hearing_answers(engine->hearing, (enum label_kind)i, window))
+			note->label[i].state = LABEL_FINAL;
+	note->decided = note->label[LABEL_MELODY].state == LABEL_FINAL;
 	engine->trigger_us = note->trigger_us;
 	engine->newest_us = note->onset_us;
 	engine->newest_id = note->id;
@@ -467,11 +332,10 @@ int64_t engine_deadline(const struct engine *engine)
 	int64_t earliest = INT64_MAX;
 	for (int64_t row = engine->open; row < engine->window.rows; row++) {
 		const struct note *note = window_note(&engine->window, row);
-		if (is_done(engine, note))
+		if (is_done(note))
 			continue;
-		bool waits_to_decide = engine->note_head[LABEL_MELODY].index >= 0 && !note->decided;
 		int64_t due = after(note->due_us, engine->options.final_after_us);
-		if (waits_to_decide && engine->options.decide_us < engine->options.final_after_us)
+		if (!note->decided && engine->options.decide_us < engine->options.final_after_us)
 			due = after(note->due_us, engine->options.decide_us);
 		if (due < earliest)
 			earliest = due;
@@ -497,15 +361,13 @@ void engine_finalise(struct engine *engine, int64_t now_us)
 	for (int64_t row = window_oldest(window); row < window->rows; row++)
 		if (window_note(window, row)->sounding)
 			emit_melody_off(engine, window_note(window, row), now_us);
-	run_sequence_heads(engine, now_us);
+	judge_whole(engine, now_us);
 }
 
 static void forget(struct engine *engine)
 {
 	window_reset(&engine->window);
-	for (int s = 0; s < SETTINGS; s++)
-		if (engine->pass[s])
-			pass_reset(engine->pass[s]);
+	hearing_reset(engine->hearing);
 	engine->open = 0;
 	engine->styled_rows = -1;
 	engine->statistics.fill = 0;
@@ -613,7 +475,7 @@ int64_t engine_relive(struct engine *engine, const struct engine_history *histor
 	for (int64_t row = history->first > engine->relived ? history->first : engine->relived; row < history->rows; row++) {
 		take_row(window, row - engine->relived, &history->notes[row - history->first]);
 		settle_note(window_note(window, row - engine->relived));
-		if (window->rows - window->seen >= BURST)
+		if (window->rows - window->seen >= HEARING_BURST)
 			hear(engine);
 	}
 	if (window_is_stale(window))
@@ -624,7 +486,7 @@ int64_t engine_relive(struct engine *engine, const struct engine_history *histor
 static bool lacks_a_head(const struct engine *engine, const struct engine *old)
 {
 	for (int i = 0; i < LABELS; i++)
-		if (old->note_head[i].index >= 0 && engine->note_head[i].index < 0)
+		if (old->heads.note[i].index >= 0 && engine->heads.note[i].index < 0)
 			return true;
 	return false;
 }
@@ -634,7 +496,7 @@ bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
 	struct window *window = &engine->window;
 	int64_t oldest = window_oldest(&old->window), heard = engine->relived + window->seen;
 	bool anew = engine->resets != old->resets || window->seen == 0;
-	if (old->window.rows - (anew ? oldest : heard) > BURST)
+	if (old->window.rows - (anew ? oldest : heard) > HEARING_BURST)
 		return false;
 	if (lacks_a_head(engine, old))
 		engine_finalise(old, now_us);
@@ -643,12 +505,8 @@ bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
 		engine->relived = oldest;
 	}
 	int64_t first = oldest > engine->relived ? oldest : engine->relived;
-	for (int64_t row = first; row < old->window.rows; row++) {
+	for (int64_t row = first; row < old->window.rows; row++)
 		take_row(window, row - engine->relived, window_note(&old->window, row));
-		for (int i = 0; i < LABELS; i++)
-			if (old->note_head[i].index < 0)
-				window_note(window, row - engine->relived)->label[i].state = LABEL_FINAL;
-	}
 	/* A release that old has not answered yet: new has heard it, and has to say so. */
 	int64_t changed = old->window.changed == WINDOW_UNCHANGED ? WINDOW_UNCHANGED : old->window.changed - engine->relived;
 	if (changed < window->seen - window->freeze)
@@ -656,6 +514,7 @@ bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
 	if (changed < window->changed)
 		window->changed = changed;
 	engine->open = old->open - engine->relived;
+	engine_want(engine, old->kinds);
 	engine->resets = old->resets;
 	engine->trigger_us = old->trigger_us;
 	engine->newest_us = old->newest_us;
@@ -673,6 +532,26 @@ bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
 
 /* ---- what messages leave out ---- */
 
+/* A label that nobody waits for is final as it stands; nothing is sent of it any more. */
+static void give_up(struct engine *engine, enum label_kind kind)
+{
+	for (int64_t row = engine->open; row < engine->window.rows; row++) {
+		struct note *note = window_note(&engine->window, row);
+		note->label[kind].state = LABEL_FINAL;
+		note->decided |= kind == LABEL_MELODY;
+	}
+}
+
+void engine_want(struct engine *engine, unsigned kinds)
+{
+	engine->kinds = kinds;
+	hearing_want(engine->hearing, kinds);
+	for (int i = 0; i < LABELS; i++)
+		if (!hearing_answers(engine->hearing, (enum label_kind)i, &engine->window))
+			give_up(engine, (enum label_kind)i);
+	advance_open(engine);
+}
+
 void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t now_us), void *context)
 {
 	engine->inferred = inferred;
@@ -681,13 +560,8 @@ void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t
 
 int engine_head(const struct engine *engine, enum prediction_kind kind)
 {
-	for (int i = 0; i < LABELS; i++)
-		if (engine->note_head[i].kind == kind)
-			return engine->note_head[i].index;
-	for (int i = 0; i < engine->sequence_heads; i++)
-		if (engine->sequence_head[i].kind == kind)
-			return engine->sequence_head[i].index;
-	return -1;
+	const struct head *head = heads_of_kind(&engine->heads, kind);
+	return head ? head->index : -1;
 }
 
 bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32_t note_id, struct answer *answer)
@@ -695,7 +569,7 @@ bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32
 	int64_t row = window_find(&engine->window, note_id);
 	for (int i = 0; row >= 0 && i < LABELS; i++) {
 		const struct label *label = &window_note(&engine->window, row)->label[i];
-		if (engine->note_head[i].kind != kind || !label->known)
+		if (engine->heads.note[i].kind != kind || !label->known)
 			continue;
 		*answer = label->now;
 		return true;

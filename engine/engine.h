@@ -78,6 +78,11 @@ void engine_finalise(struct engine *engine, int64_t now_us);
 /* Finalises, emits PREDICT_RESET, then forgets the window; note ids go on. */
 void engine_reset(struct engine *engine, int64_t now_us);
 
+/* Kinds of predictions that somebody listens for, a bit 1u << enum prediction_kind each; all at first. What no other kind
+ * needs is not computed (engine/hearing.h). Open labels of a kind that is no longer wanted are dropped; a kind that is
+ * wanted again speaks about the notes that begin after it has caught up, a few notes later. */
+void engine_want(struct engine *engine, unsigned kinds);
+
 const struct engine_statistics *engine_statistics(const struct engine *engine);
 
 /* ---- another model, made ready beside and then put in the place of the old one (docs/THREADS.md, another model) ----
@@ -116,7 +121,7 @@ void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t
 /* The model's head that is published as this kind of prediction, or -1. */
 int engine_head(const struct engine *engine, enum prediction_kind kind);
 
-/* The newest answer to a note, PREDICT_MELODY or PREDICT_VELOCITY_HIDDEN, sent or not; that of the final label once there is
+/* The newest answer to a note, PREDICT_MELODY or a PREDICT_VELOCITY, sent or not; that of the final label once there is
  * one. False: no inference has seen the note, or its record has gone (thousands of notes ago). */
 bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32_t note_id, struct answer *answer);
 

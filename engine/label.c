@@ -42,6 +42,15 @@ int label_next_stage(struct label *label, bool final)
 	return stage;
 }
 
+int label_only_stage(struct label *label)
+{
+	if (!label->known || label->state == LABEL_FINAL)
+		return -1;
+	label->state = LABEL_FINAL;
+	label->sent = label->now;
+	return STAGE_FINAL;
+}
+
 void answer_of_classes(const struct head_spec *head, const float *probability, struct answer *answer)
 {
 	int best = 0;

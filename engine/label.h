@@ -11,7 +11,7 @@
 #define LABEL_MOVED_CONFIDENCE 0.1f /* a revision is sent when the confidence has moved so far */
 #define LABEL_MOVED_EXPECTED 2.0f   /* or the expected velocity, MIDI units */
 
-enum label_kind { LABEL_MELODY, LABEL_VELOCITY_HIDDEN, LABELS };
+enum label_kind { LABEL_MELODY, LABEL_VELOCITY_CAUSAL, LABEL_VELOCITY_HIDDEN, LABELS };
 
 /* What a head says of a note. */
 struct answer {
@@ -38,6 +38,9 @@ void label_set(struct label *label, const struct answer *answer);
 /* The stage that is to be sent now, or -1; marks it as sent. First provisional, then (in further calls) final when asked
  * for, or revised when the answer has moved. */
 int label_next_stage(struct label *label, bool final);
+
+/* For a label that its first answer settles: STAGE_FINAL when there is one that is not sent, or -1. */
+int label_only_stage(struct label *label);
 
 /* Most probable class, unknown below the head's threshold. */
 void answer_of_classes(const struct head_spec *head, const float *probability, struct answer *answer);

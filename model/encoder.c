@@ -1,106 +1,99 @@
-/* The encoder over a stream of notes. One inference thread each; no allocation after encoder_new. Post-layer-norm BERT
- * with relative positions on keys and queries (docs/MODEL.md, encoder). Does not know events, labels or time. */
+/* The encoder over a stream of notes, see encoder.h. One inference thread each; no allocation after encoder_new. Post-layer-
+ * norm BERT with relative positions on keys and queries (docs/MODEL.md, encoder). What a setting keeps of its notes is
+ * lane.c's. Does not know events, labels or time. */
 #include "model/encoder.h"
 
 #include "model/kernels.h"
+#include "model/lane.h"
 #include "model/linear.h"
-#include "model/matrix.h"
-#include "model/network.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct layer_cache {
-	float *key, *value; /* [capacity][d] */
-	float *relative;    /* [a][capacity][J]: k_r . E of each distance, one product per note and layer, once */
+/* A setting's share of a run. Rows of all shares lie one after the other in every array. In layer k of a bounded look-ahead
+ * only rows from first - k n on have a new input, and only rows from first - (k + 1) n on a new output. A causal share holds
+ * the notes' own rows and then, as many, the rows that ask. */
+struct share {
+	struct lane *lane;
+	int64_t first, end;
+	int64_t begin; /* oldest row whose input of the layer at hand is new */
+	int in, out;   /* rows */
 };
 
 struct encoder {
 	const struct model *model;
-	int window, block, lookahead;
-	int distances;	/* J = window + n: column j stands for distance l - r = window - 1 - j */
-	int64_t base;	/* row at index 0 of the caches */
-	int64_t origin; /* first row that may be looked at */
-	int capacity;
-	struct layer_cache layer[LAYERS_MAX];
-	float *memory; /* all of the above and below, one allocation */
-	size_t bytes;
-	float *x, *y, *qkv, *inner; /* [block][d], [block][d], [block][3 d], [block][f] */
-	float *operand;		    /* linear_scratch: a left operand as the backend wants it */
-	float *scores;		    /* [block][window + block] */
-	float *query_relative;	    /* [block][J]: q_l . E of each distance */
+	int window, block;
+	struct lane *lane[SETTINGS]; /* NULL: not wanted */
+	int64_t changed[SETTINGS];
+	int rows;			     /* most in a run, all settings */
+	float *memory;			     /* all of the arrays below */
+	float *x, *y, *qkv, *inner, *before; /* [rows][d], [rows][d], [rows][3 d], [rows][f], [rows][d] */
+	float *operand;			     /* linear_scratch: a left operand as the backend wants it */
+	float *scores;			     /* of lane_attend */
+	const float **queries;		     /* [rows] */
+	struct token *tokens;		     /* [rows] */
 };
 
-static float *carve(float **next, size_t count)
+static size_t whole_lines(size_t floats)
 {
-	float *start = *next;
-	*next += (count + 15) / 16 * 16;
-	return start;
+	return (floats + 15) / 16 * 16;
 }
 
-/* Lays the arrays out from `memory`; with NULL it only counts. Returns floats used. */
-static size_t lay_out(struct encoder *encoder, float *memory)
+static bool allocate(struct encoder *encoder, size_t scores)
 {
 	const struct model_shape *shape = &encoder->model->shape;
-	size_t d = (size_t)shape->width, block = (size_t)encoder->block, capacity = (size_t)encoder->capacity;
-	size_t J = (size_t)encoder->distances, used = 0;
-	size_t f = (size_t)shape->inner;
-	float **slots[7] = {&encoder->x,      &encoder->y,	&encoder->qkv,
-			    &encoder->inner,  &encoder->scores, &encoder->query_relative,
-			    &encoder->operand};
-	size_t sizes[7] = {block * d,
-			   block * d,
-			   block * 3 * d,
-			   block * f,
-			   block * ((size_t)encoder->window + block),
-			   block * J,
-			   linear_scratch(encoder->block, shape->inner > shape->width ? shape->inner : shape->width)};
-	for (int i = 0; i < 7; i++)
-		used += (sizes[i] + 15) / 16 * 16;
-	used += (size_t)shape->layers *
-		(2 * ((capacity * d + 15) / 16 * 16) + ((size_t)shape->attention_heads * capacity * J + 15) / 16 * 16);
-	if (!memory)
-		return used;
-	for (int i = 0; i < 7; i++)
-		*slots[i] = carve(&memory, sizes[i]);
-	for (int i = 0; i < shape->layers; i++) {
-		encoder->layer[i].key = carve(&memory, capacity * d);
-		encoder->layer[i].value = carve(&memory, capacity * d);
-		encoder->layer[i].relative = carve(&memory, (size_t)shape->attention_heads * capacity * J);
+	size_t d = (size_t)shape->width, f = (size_t)shape->inner, rows = (size_t)encoder->rows, floats = 0;
+	float **slots[] = {&encoder->x,	     &encoder->y,	&encoder->qkv,	 &encoder->inner,
+			   &encoder->before, &encoder->operand, &encoder->scores};
+	const size_t sizes[] = {rows * d, rows * d, rows * 3 * d,
+				rows * f, rows * d, linear_scratch(encoder->rows, d > f ? shape->width : shape->inner),
+				scores};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		floats += whole_lines(sizes[i]);
+	encoder->memory = aligned_alloc(64, floats * sizeof(float));
+	encoder->queries = calloc(rows, sizeof *encoder->queries);
+	encoder->tokens = calloc(rows, sizeof *encoder->tokens);
+	if (!encoder->memory || !encoder->queries || !encoder->tokens)
+		return false;
+	memset(encoder->memory, 0, floats * sizeof(float)); /* touches every page now, not at the first note */
+	float *next = encoder->memory;
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		*slots[i] = next;
+		next += whole_lines(sizes[i]);
 	}
-	return used;
+	return true;
 }
 
-struct encoder *encoder_new(const struct model *model, int window, int block)
+struct encoder *encoder_new(const struct model *model, unsigned settings, int window, int block, int keep)
 {
 	const struct model_shape *shape = &model->shape;
-	if (window < 1 || window > shape->span || block < 1)
+	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
+	if (window < 1 || window > shape->span || block < 1 || keep < 0 || settings == 0 || settings >= 1u << SETTINGS)
 		return NULL;
 	struct encoder *encoder = calloc(1, sizeof *encoder);
 	if (!encoder)
 		return NULL;
+	int again = unlimited ? 0 : shape->layers * shape->lookahead; /* settled rows that a run computes again */
+	size_t scores = 0;
+	bool good = true;
 	encoder->model = model;
 	encoder->window = window;
 	encoder->block = block;
-	encoder->lookahead = shape->lookahead;
-	if (shape->lookahead == LOOKAHEAD_UNLIMITED) {
-		/* the whole window is one run, so a row never looks further than that */
-		encoder->lookahead = window - 1;
-		if (block > window)
-			encoder->block = window;
+	for (int s = 0; s < SETTINGS; s++) {
+		if (!(settings & ENCODER_SETTING(s)))
+			continue;
+		int rows = s == SETTING_CAUSAL ? block : block + again;
+		struct lane *lane = lane_new(model, (enum head_setting)s, window, rows, keep);
+		good = good && lane;
+		encoder->lane[s] = lane;
+		encoder->rows += s == SETTING_CAUSAL ? 2 * rows : rows;
+		if (lane && lane_scratch(lane) > scores)
+			scores = lane_scratch(lane);
 	}
-	encoder->distances = window + encoder->lookahead;
-	encoder->capacity = 2 * window + shape->freeze + encoder->block;
-	size_t floats = lay_out(encoder, NULL);
-	encoder->bytes = (floats * sizeof(float) + 63) / 64 * 64;
-	encoder->memory = aligned_alloc(64, encoder->bytes);
-	if (!encoder->memory) {
-		free(encoder);
+	if (!good || !allocate(encoder, scores)) {
+		encoder_free(encoder);
 		return NULL;
 	}
-	memset(encoder->memory, 0, encoder->bytes); /* touches every page now, not at the first note */
-	lay_out(encoder, encoder->memory);
 	return encoder;
 }
 
@@ -108,111 +101,173 @@ void encoder_free(struct encoder *encoder)
 {
 	if (!encoder)
 		return;
+	for (int s = 0; s < SETTINGS; s++)
+		lane_free(encoder->lane[s]);
 	free(encoder->memory);
+	free(encoder->queries);
+	free(encoder->tokens);
 	free(encoder);
 }
 
 void encoder_reset(struct encoder *encoder)
 {
-	encoder->base = encoder->origin = 0;
+	for (int s = 0; s < SETTINGS; s++) {
+		encoder->changed[s] = 0;
+		if (encoder->lane[s])
+			lane_reset(encoder->lane[s]);
+	}
 }
 
 size_t encoder_bytes(const struct encoder *encoder)
 {
-	return encoder->bytes;
+	size_t bytes = 0;
+	for (int s = 0; s < SETTINGS; s++)
+		bytes += encoder->lane[s] ? encoder->lane[s]->bytes : 0;
+	return bytes;
 }
 
-int64_t encoder_first(const struct encoder *encoder, int64_t changed, int64_t newest)
+void encoder_seek(struct encoder *encoder, enum head_setting setting, int64_t row)
 {
-	const struct model_shape *shape = &encoder->model->shape;
-	int64_t first = shape->lookahead == LOOKAHEAD_UNLIMITED ? newest + 1 - encoder->window
-								: changed - (int64_t)shape->layers * shape->lookahead;
-	return first > 0 ? first : 0;
+	struct lane *lane = encoder->lane[setting];
+	if (row > lane->rows)
+		lane->origin = row;
+	lane->rows = row;
 }
 
-/* Makes room for rows up to `end`: forgets what no row from `first` on can look back to, nor the next run's, which may begin
- * `freeze` rows earlier when a late release changes a token. */
-static void make_room(struct encoder *encoder, int64_t first, int64_t end)
+int64_t encoder_rows(const struct encoder *encoder, enum head_setting setting)
 {
-	if (end - encoder->base <= encoder->capacity)
-		return;
-	const struct model_shape *shape = &encoder->model->shape;
-	int64_t keep = first - encoder->window + 1 - shape->freeze;
-	if (keep < encoder->base)
-		keep = encoder->base;
-	size_t d = (size_t)shape->width, J = (size_t)encoder->distances, capacity = (size_t)encoder->capacity;
-	size_t shift = (size_t)(keep - encoder->base), kept = (size_t)(first > keep ? first - keep : 0);
-	for (int i = 0; i < shape->layers; i++) {
-		struct layer_cache *cache = &encoder->layer[i];
-		memmove(cache->key, cache->key + shift * d, kept * d * sizeof(float));
-		memmove(cache->value, cache->value + shift * d, kept * d * sizeof(float));
-		for (int head = 0; head < shape->attention_heads; head++) {
-			float *relative = cache->relative + (size_t)head * capacity * J;
-			memmove(relative, relative + shift * J, kept * J * sizeof(float));
+	return encoder->lane[setting]->rows;
+}
+
+int64_t encoder_changed(const struct encoder *encoder, enum head_setting setting)
+{
+	return encoder->changed[setting];
+}
+
+const float *encoder_hidden(const struct encoder *encoder, enum head_setting setting, int64_t row)
+{
+	const struct lane *lane = encoder->lane[setting];
+	return lane->hidden + (size_t)(row % lane->states) * (size_t)encoder->model->shape.width;
+}
+
+int64_t encoder_first(const struct encoder *encoder, enum head_setting setting, int64_t changed, int64_t end)
+{
+	int64_t heard = encoder->lane[setting]->rows;
+	if (setting == SETTING_CAUSAL)
+		return heard;
+	if (encoder->model->shape.lookahead == LOOKAHEAD_UNLIMITED)
+		return end > encoder->window ? end - encoder->window : 0;
+	return changed < heard ? changed : heard;
+}
+
+/* ---- the rows of a share ---- */
+
+static struct share begin_share(struct encoder *encoder, const struct encoder_part *part)
+{
+	struct lane *lane = encoder->lane[part->setting];
+	struct share share = {.lane = lane, .first = part->first, .end = part->end, .begin = part->first};
+	share.in = (int)(part->end - part->first) * (part->setting == SETTING_CAUSAL ? 2 : 1);
+	if (encoder->model->shape.lookahead == LOOKAHEAD_UNLIMITED && part->setting != SETTING_CAUSAL)
+		lane->origin = part->first;
+	lane->rows = part->end;
+	return share;
+}
+
+/* The tokens of a part as its setting may see them; returns their number. */
+static int mask_tokens(const struct encoder_part *part, struct token *out)
+{
+	int count = (int)(part->end - part->first);
+	memcpy(out, part->tokens, (size_t)count * sizeof *out);
+	if (part->setting == SETTING_PLAYED)
+		return count;
+	if (part->setting == SETTING_CAUSAL) {
+		for (int i = 0; i < count; i++)
+			out[i].id[ATTRIBUTE_DURATION] = token_special(ATTRIBUTE_DURATION, SPECIAL_MASK);
+		memcpy(out + count, out, (size_t)count * sizeof *out);
+		out += count;
+	}
+	for (int i = 0; i < count; i++)
+		out[i].id[ATTRIBUTE_VELOCITY] = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
+	return part->setting == SETTING_CAUSAL ? 2 * count : count;
+}
+
+/* Every row of the layer that a later row's output changes sees the newest keys: from x and qkv, the share's part of what
+ * goes in, to y, its part of what comes out. before: the input of the same rows. */
+static void attend_ahead(struct encoder *encoder, struct share *share, int layer, const float *x, const float *qkv,
+			 float *before, float *y)
+{
+	struct lane *lane = share->lane;
+	size_t d = (size_t)encoder->model->shape.width;
+	int64_t begin = share->begin - lane->lookahead;
+	begin = begin > lane->origin ? begin : lane->origin;
+	for (int i = 0; i < share->in; i++)
+		lane_put(lane, layer, share->begin + i, x + (size_t)i * d, qkv + (size_t)i * 3 * d);
+	share->out = (int)(share->end - begin);
+	for (int i = 0; i < share->out; i++) {
+		memcpy(before + (size_t)i * d, lane_input(lane, layer, begin + i), d * sizeof *before);
+		encoder->queries[i] = lane_query(lane, layer, begin + i);
+	}
+	lane_attend(lane, layer, begin, share->out, share->end - 1, encoder->queries, encoder->scores, y);
+	share->begin = begin;
+}
+
+/* A row that asks stands at its note's place until it has been answered; then the note's own row takes the place. */
+static void attend_causal(struct encoder *encoder, struct share *share, int layer, const float *x, const float *qkv,
+			  float *before, float *y)
+{
+	size_t d = (size_t)encoder->model->shape.width;
+	int notes = share->in / 2;
+	for (int i = 0; i < notes; i++) {
+		int64_t row = share->first + i;
+		for (int k = 0; k < 2; k++) { /* asks, then is heard */
+			size_t at = (size_t)(k == 0 ? notes + i : i);
+			const float *query = qkv + at * 3 * d;
+			lane_put_key(share->lane, layer, row, query);
+			lane_attend(share->lane, layer, row, 1, row, &query, encoder->scores, y + at * d);
 		}
 	}
-	encoder->base = keep;
+	memcpy(before, x, (size_t)share->in * d * sizeof *before);
+	share->out = share->in;
 }
 
-/* Scores of one attention head for rows first .. first + count - 1 against keys from..last, softmaxed; zero outside the
- * band. */
-static void attend_scores(struct encoder *encoder, const struct layer_cache *cache, int head, int64_t first, int count,
-			  int64_t from, int64_t last)
+static void keep_hidden(struct encoder *encoder, const struct share *share, const float *x)
 {
-	const struct model_shape *shape = &encoder->model->shape;
-	int d = shape->width, e = d / shape->attention_heads, J = encoder->distances, keys = (int)(last - from + 1);
-	const float *relative = cache->relative + (size_t)head * (size_t)encoder->capacity * (size_t)J;
-	float scale = 1 / sqrtf((float)e);
-	matrix_nt(count, keys, e, encoder->qkv + head * e, 3 * d, cache->key + (from - encoder->base) * d + head * e, d, 0,
-		  encoder->scores, keys);
-	for (int i = 0; i < count; i++) {
-		int64_t l = first + i;
-		int64_t low = l - encoder->window + 1 > from ? l - encoder->window + 1 : from;
-		int64_t high = l + encoder->lookahead < last ? l + encoder->lookahead : last;
-		float *row = encoder->scores + (int64_t)i * keys;
-		int64_t column = encoder->window - 1 - (l - low);
-		kernel_scores((int)(high - low + 1), row + (low - from), encoder->query_relative + (int64_t)i * J + column,
-			      relative + (low - encoder->base) * J + column, J + 1, scale);
-		kernel_softmax((int)(high - low + 1), row + (low - from), row + (low - from));
-		memset(row, 0, (size_t)(low - from) * sizeof *row);
-		memset(row + (high + 1 - from), 0, (size_t)(last - high) * sizeof *row);
-	}
+	size_t d = (size_t)encoder->model->shape.width;
+	enum head_setting setting = share->lane->setting;
+	int64_t begin = setting == SETTING_CAUSAL ? share->first : share->begin;
+	int rows = (int)(share->end - begin);
+	if (setting == SETTING_CAUSAL)
+		x += (size_t)rows * d;
+	for (int i = 0; i < rows; i++)
+		lane_put_hidden(share->lane, begin + i, x + (size_t)i * d);
+	encoder->changed[setting] = begin;
 }
 
-/* Attention of one layer: x to y (before the output projection). */
-static void attend(struct encoder *encoder, int layer, int64_t first, int count)
+/* ---- all shares at once ---- */
+
+/* Attention of one layer, x -> y (before the output projection), and before = x of y's rows. Returns their number. */
+static int attend_all(struct encoder *encoder, struct share *shares, int count, int layer, int rows)
 {
 	const struct model *model = encoder->model;
-	const struct layer_offsets *offsets = &model->parameters->layer[layer];
-	struct layer_cache *cache = &encoder->layer[layer];
-	int d = model->shape.width, heads = model->shape.attention_heads, e = d / heads, J = encoder->distances;
-	int64_t last = first + count - 1, from = first - encoder->window + 1;
-	if (from < encoder->origin)
-		from = encoder->origin;
-	/* a window below the span uses the inner part of the table of distances */
-	const float *distance = model->distance + (size_t)layer * (size_t)(model->distances * e) +
-				(size_t)(model->shape.span - encoder->window) * (size_t)e;
-	linear_run(&model->linear[layer].qkv, count, encoder->x, encoder->operand, encoder->qkv);
-	kernel_add_bias(count, 3 * d, model->values + offsets->qkv.bias, encoder->qkv);
+	const struct layer_offsets *o = &model->parameters->layer[layer];
+	int d = model->shape.width, in = 0, out = 0;
+	linear_run(&model->linear[layer].qkv, rows, encoder->x, encoder->operand, encoder->qkv);
+	kernel_add_bias(rows, 3 * d, model->values + o->qkv.bias, encoder->qkv);
 	for (int i = 0; i < count; i++) {
-		size_t to = (size_t)(first - encoder->base + i) * (size_t)d;
-		memcpy(cache->key + to, encoder->qkv + (size_t)i * 3 * (size_t)d + d, (size_t)d * sizeof(float));
-		memcpy(cache->value + to, encoder->qkv + (size_t)i * 3 * (size_t)d + 2 * d, (size_t)d * sizeof(float));
+		struct share *share = &shares[i];
+		size_t from = (size_t)in * (size_t)d, to = (size_t)out * (size_t)d;
+		in += share->in;
+		(share->lane->setting == SETTING_CAUSAL ? attend_causal : attend_ahead)(
+		    encoder, share, layer, encoder->x + from, encoder->qkv + 3 * from, encoder->before + to,
+		    encoder->y + to);
+		share->in = share->out; /* what comes out goes into the next layer */
+		out += share->out;
 	}
-	for (int head = 0; head < heads; head++) {
-		float *relative = cache->relative +
-				  ((size_t)head * (size_t)encoder->capacity + (size_t)(first - encoder->base)) * (size_t)J;
-		matrix_nt(count, J, e, encoder->qkv + head * e, 3 * d, distance, e, 0, encoder->query_relative, J);
-		matrix_nt(count, J, e, encoder->qkv + d + head * e, 3 * d, distance, e, 0, relative, J);
-		attend_scores(encoder, cache, head, first, count, from, last);
-		int keys = (int)(last - from + 1);
-		matrix_nn(count, e, keys, encoder->scores, keys, cache->value + (from - encoder->base) * d + head * e, d, 0,
-			  encoder->y + head * e, d);
-	}
+	return out;
 }
 
-/* y (attention) -> output projection, norm, feed-forward, norm -> x. */
-static void transform(struct encoder *encoder, int layer, int count)
+/* y (attention), before -> output projection, norm, feed-forward, norm -> x. */
+static void transform(struct encoder *encoder, int layer, int rows)
 {
 	const struct model *model = encoder->model;
 	const struct layer_offsets *o = &model->parameters->layer[layer];
@@ -220,30 +275,45 @@ static void transform(struct encoder *encoder, int layer, int count)
 	const float *w = model->values;
 	int d = model->shape.width, f = model->shape.inner;
 	float *projected = encoder->qkv; /* free by now */
-	linear_run(&linear->attention_output, count, encoder->y, encoder->operand, projected);
-	kernel_add_bias(count, d, w + o->attention_output.bias, projected);
-	kernel_layer_norm(count, d, projected, encoder->x, w + o->attention_norm.gain, w + o->attention_norm.bias,
+	linear_run(&linear->attention_output, rows, encoder->y, encoder->operand, projected);
+	kernel_add_bias(rows, d, w + o->attention_output.bias, projected);
+	kernel_layer_norm(rows, d, projected, encoder->before, w + o->attention_norm.gain, w + o->attention_norm.bias,
 			  encoder->y, NULL, NULL);
-	linear_run(&linear->intermediate, count, encoder->y, encoder->operand, encoder->inner);
-	kernel_gelu(count, f, w + o->intermediate.bias, encoder->inner, encoder->inner, 0);
-	linear_run(&linear->output, count, encoder->inner, encoder->operand, projected);
-	kernel_add_bias(count, d, w + o->output.bias, projected);
-	kernel_layer_norm(count, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x,
-			  NULL, NULL);
+	linear_run(&linear->intermediate, rows, encoder->y, encoder->operand, encoder->inner);
+	kernel_gelu(rows, f, w + o->intermediate.bias, encoder->inner, encoder->inner, 0);
+	linear_run(&linear->output, rows, encoder->inner, encoder->operand, projected);
+	kernel_add_bias(rows, d, w + o->output.bias, projected);
+	kernel_layer_norm(rows, d, projected, encoder->y, w + o->output_norm.gain, w + o->output_norm.bias, encoder->x, NULL,
+			  NULL);
 }
 
-void encoder_run(struct encoder *encoder, int64_t first, int count, const struct token *tokens, float *hidden)
+void encoder_run(struct encoder *encoder, const struct encoder_part *parts, int count)
 {
 	const struct model *model = encoder->model;
-	if (model->shape.lookahead == LOOKAHEAD_UNLIMITED)
-		encoder->base = encoder->origin = first;
-	else
-		make_room(encoder, first, first + count);
-	model_embed(model, tokens, count, encoder->x);
-	for (int layer = 0; layer < model->shape.layers; layer++) {
-		attend(encoder, layer, first, count);
-		transform(encoder, layer, count);
+	struct share shares[SETTINGS];
+	int rows = 0, used = 0;
+	for (int i = 0; i < count; i++) {
+		encoder->changed[parts[i].setting] = parts[i].end;
+		if (parts[i].first == parts[i].end)
+			continue;
+		shares[used++] = begin_share(encoder, &parts[i]);
+		rows += mask_tokens(&parts[i], encoder->tokens + rows);
 	}
-	if (hidden)
-		memcpy(hidden, encoder->x, (size_t)count * (size_t)model->shape.width * sizeof *hidden);
+	if (rows == 0)
+		return;
+	model_embed(model, encoder->tokens, rows, encoder->x);
+	for (int layer = 0; layer < model->shape.layers; layer++) {
+		rows = attend_all(encoder, shares, used, layer, rows);
+		transform(encoder, layer, rows);
+	}
+	for (int i = 0, row = 0; i < used; row += shares[i++].in)
+		keep_hidden(encoder, &shares[i], encoder->x + (size_t)row * (size_t)model->shape.width);
+}
+
+const float *encoder_hear(struct encoder *encoder, enum head_setting setting, int64_t first, int count,
+			  const struct token *tokens)
+{
+	const struct encoder_part part = {setting, first, first + count, tokens};
+	encoder_run(encoder, &part, 1);
+	return encoder_hidden(encoder, setting, first);
 }

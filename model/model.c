@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "model/network.h"
 
+#include "model/attend.h"
 #include "model/backends.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
@@ -31,16 +32,23 @@ static void fold_embedding(struct model *model)
 		model->token_bias[c] = model->values[p->in.bias + (size_t)c] + model->values[p->token_type + (size_t)c];
 }
 
-/* Keys in order of time stand at falling distances: the table is kept reversed, so that scores add rows as they lie. */
-static void reverse_distances(struct model *model)
+const float *model_distance(const struct model *model, int layer)
+{
+	int e = model->shape.width / model->shape.attention_heads;
+	return model->distance + (long)(layer * e) * model->distance_stride + ATTEND_PAD;
+}
+
+/* Keys in order of time stand at falling distances: the table is kept reversed, so that scores add columns as they lie. */
+static void turn_distances(struct model *model)
 {
 	const struct model_shape *shape = &model->shape;
-	int e = shape->width / shape->attention_heads;
+	int e = shape->width / shape->attention_heads, rows = 2 * shape->span - 1;
 	for (int layer = 0; layer < shape->layers; layer++) {
 		const float *table = model->values + model->parameters->layer[layer].distance;
-		float *out = model->distance + (size_t)layer * (size_t)(model->distances * e);
-		for (int j = 0; j < model->distances; j++)
-			memcpy(out + j * e, table + (2 * shape->span - 2 - j) * e, (size_t)e * sizeof *out);
+		float *out = model->distance + (long)(layer * e) * model->distance_stride + ATTEND_PAD;
+		for (int c = 0; c < e; c++, out += model->distance_stride)
+			for (int j = 0; j < rows; j++)
+				out[j] = table[(long)(rows - 1 - j) * e + c];
 	}
 }
 
@@ -89,14 +97,13 @@ enum status model_load(const char *path, struct model **result, struct error *er
 		goto fail;
 	const struct model_shape *shape = &model->shape;
 	size_t d = (size_t)shape->width;
-	int lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
-	model->distances = shape->span + lookahead;
+	model->distance_stride = 2 * shape->span - 1 + 2 * ATTEND_PAD;
 	model->path = strdup(path);
 	model->values = malloc(model->parameters->elements * sizeof(float));
 	model->folded = malloc(TOKEN_VOCABULARY_SUM * d * sizeof(float));
 	model->token_bias = malloc(d * sizeof(float));
 	model->distance =
-	    malloc((size_t)(shape->layers * model->distances) * (d / (size_t)shape->attention_heads) * sizeof(float));
+	    calloc((size_t)shape->layers * (d / (size_t)shape->attention_heads), (size_t)model->distance_stride * sizeof(float));
 	if (!model->path || !model->values || !model->folded || !model->token_bias || !model->distance) {
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: no memory to load the weights", path);
 		goto fail;
@@ -105,7 +112,7 @@ enum status model_load(const char *path, struct model **result, struct error *er
 	if (status != STATUS_OK)
 		goto fail;
 	fold_embedding(model);
-	reverse_distances(model);
+	turn_distances(model);
 	status = use(model, backend_reference(), error);
 	if (status != STATUS_OK)
 		goto fail;
@@ -185,11 +192,10 @@ void model_embed(const struct model *model, const struct token *tokens, int coun
 			  x, NULL, NULL);
 }
 
-/* The two layers that every head ends with: in -> 256, ReLU, -> classes. */
-static void classify(const struct model *model, int head, const float *in, int width, int count, float *inner, float *logits)
+void model_classify(const struct model *model, int head, const float *in, int count, float *inner, float *logits)
 {
 	const struct head_offsets *offsets = &model->parameters->head[head];
-	int classes = model->shape.head[head].classes;
+	int classes = model->shape.head[head].classes, width = shape_head_input(&model->shape, head);
 	matrix_nt(count, HEAD_INNER, width, in, width, model->values + offsets->first.weight, width, 0, inner, HEAD_INNER);
 	kernel_relu(count, HEAD_INNER, model->values + offsets->first.bias, inner);
 	matrix_nt(count, classes, HEAD_INNER, inner, HEAD_INNER, model->values + offsets->last.weight, HEAD_INNER, 0, logits,
@@ -203,7 +209,7 @@ void model_note_logits(const struct model *model, int head, const float *hidden,
 	int in = shape_head_input(&model->shape, head), classes = model->shape.head[head].classes;
 	for (int row = 0; row < count; row += HEAD_ROWS) {
 		int rows = count - row < HEAD_ROWS ? count - row : HEAD_ROWS;
-		classify(model, head, hidden + (size_t)row * (size_t)in, in, rows, inner,
+		model_classify(model, head, hidden + (size_t)row * (size_t)in, rows, inner,
 			 logits + (size_t)row * (size_t)classes);
 	}
 }
@@ -226,7 +232,7 @@ void model_sequence_logits(const struct model *model, int head, const float *hid
 	for (int row = 0; row < POOL_ROWS; row++)
 		kernel_softmax(count, weight + row * count, weight + row * count);
 	matrix_nn(POOL_ROWS, d, count, weight, count, hidden, d, 0, pooled, d);
-	classify(model, head, pooled, POOL_ROWS * d, 1, pooled + POOL_ROWS * d, logits);
+	model_classify(model, head, pooled, 1, pooled + POOL_ROWS * d, logits);
 }
 
 void model_probabilities(const struct model *model, int head, const float *logits, float *probability)

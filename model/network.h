@@ -18,13 +18,20 @@ struct model {
 	float *values;		    /* [parameters->elements] */
 	float *folded;		    /* [1280][d]: each embedding row, scaled, already through its part of in_linear */
 	float *token_bias;	    /* [d]: bias of in_linear + token type row 0 */
-	float *distance;	    /* per layer [J][e], J = W + n: row j is E of distance l - r = W - 1 - j */
-	int distances;		    /* J */
+	float *distance;	    /* per layer [e][stride]: column W - 1 - (l - r) of a layer's is E of that distance; pads around */
+	long distance_stride;
 	int folded_row[ATTRIBUTES]; /* first row of each attribute in folded */
 	struct layer_linear linear[LAYERS_MAX];
 	const struct backend *backend;
 	char *path;
 };
+
+/* Distances of a layer, [e][distance_stride], from l - r = W - 1 in column 0 to -(W - 1). */
+const float *model_distance(const struct model *model, int layer);
+
+/* The two layers that every head ends with: in[count][shape_head_input] -> 256, ReLU, -> logits[count][C]. inner: scratch,
+ * [count][HEAD_INNER]. */
+void model_classify(const struct model *model, int head, const float *in, int count, float *inner, float *logits);
 
 /* x[count][d] = the embedded notes, after the embedding's layer norm. */
 void model_embed(const struct model *model, const struct token *tokens, int count, float *x);

@@ -181,7 +181,7 @@ static double row_operations(const struct model_shape *shape, int window)
 static void put_forward(struct bench *bench, int window, int threads)
 {
 	const struct model_shape *shape = model_shape(bench->model);
-	struct encoder *encoder = encoder_new(bench->model, window, window);
+	struct encoder *encoder = encoder_new(bench->model, ENCODER_SETTING(SETTING_PLAYED), window, window, 0);
 	struct token *tokens = calloc((size_t)window, sizeof *tokens);
 	double times[ROUNDS];
 	if (!encoder || !tokens)
@@ -192,7 +192,7 @@ static void put_forward(struct bench *bench, int window, int threads)
 	for (int i = -2; i < ROUNDS; i++) {
 		encoder_reset(encoder);
 		int64_t began = clock_now_us();
-		encoder_run(encoder, 0, window, tokens, NULL);
+		encoder_hear(encoder, SETTING_PLAYED, 0, window, tokens);
 		if (i >= 0)
 			times[i] = (double)(clock_now_us() - began) / 1000;
 	}

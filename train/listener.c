@@ -3,6 +3,7 @@
 #include "train/listener.h"
 
 #include "model/encoder.h"
+#include "model/predictors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,11 +16,12 @@ struct listener {
 	const struct model_shape *shape;
 	struct encoder *encoder;
 	int window, passage, block;
-	size_t room;	      /* notes that the arrays below hold */
-	struct token *tokens; /* of the piece at hand, in the model's order */
-	size_t *note;	      /* index into the piece of each token */
-	float *hidden;	      /* [block][d] */
-	float *logits;	      /* [block][CLASSES_MAX] */
+	size_t room;		   /* notes that the arrays below hold */
+	struct token *tokens;	   /* of the piece at hand, in the model's order */
+	size_t *note;		   /* index into the piece of each token */
+	uint8_t *pitch, *velocity; /* of each token: what predictors are made of */
+	float *input;		   /* [block][d + CAUSAL_PREDICTORS]: what a causal head reads */
+	float *logits;		   /* [block][CLASSES_MAX] */
 	float *scratch;
 };
 
@@ -30,21 +32,25 @@ struct listener *listener_new(const struct model *model, int window, int passage
 	if (!listener)
 		return NULL;
 	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
-	int settled_by = unlimited ? 0 : shape->layers * shape->lookahead;
+	unsigned settings = ENCODER_SETTING(SETTING_PLAYED);
+	for (int h = 0; h < shape->heads; h++)
+		settings |= ENCODER_SETTING(shape->head[h].setting);
 	listener->model = model;
 	listener->shape = shape;
 	listener->window = window;
 	listener->passage = passage;
-	listener->block = unlimited ? window : settled_by + STEP > passage ? settled_by + STEP : passage;
+	listener->block = unlimited ? window : STEP > passage ? STEP : passage;
 	if (window < 1 || passage < 1 || passage > listener->block) {
 		free(listener);
 		return NULL;
 	}
-	listener->encoder = encoder_new(model, window, listener->block);
-	listener->hidden = malloc((size_t)listener->block * (size_t)shape->width * sizeof *listener->hidden);
-	listener->logits = malloc((size_t)listener->block * CLASSES_MAX * sizeof *listener->logits);
+	int again = unlimited ? 0 : shape->layers * shape->lookahead; /* rows of a block before that it answers at last */
+	listener->encoder = encoder_new(model, settings, window, listener->block, 0);
+	listener->input =
+	    malloc((size_t)listener->block * (size_t)(shape->width + CAUSAL_PREDICTORS) * sizeof *listener->input);
+	listener->logits = malloc((size_t)(listener->block + again) * CLASSES_MAX * sizeof *listener->logits);
 	listener->scratch = malloc(model_sequence_scratch(model, passage) * sizeof *listener->scratch);
-	if (!listener->encoder || !listener->hidden || !listener->logits || !listener->scratch) {
+	if (!listener->encoder || !listener->input || !listener->logits || !listener->scratch) {
 		listener_free(listener);
 		return NULL;
 	}
@@ -58,7 +64,9 @@ void listener_free(struct listener *listener)
 	encoder_free(listener->encoder);
 	free(listener->tokens);
 	free(listener->note);
-	free(listener->hidden);
+	free(listener->pitch);
+	free(listener->velocity);
+	free(listener->input);
 	free(listener->logits);
 	free(listener->scratch);
 	free(listener);
@@ -74,7 +82,12 @@ static bool make_room(struct listener *listener, size_t notes)
 	size_t *note = realloc(listener->note, notes * sizeof *note);
 	if (note)
 		listener->note = note;
-	if (!tokens || !note)
+	uint8_t *pitch = realloc(listener->pitch, notes), *velocity = realloc(listener->velocity, notes);
+	if (pitch)
+		listener->pitch = pitch;
+	if (velocity)
+		listener->velocity = velocity;
+	if (!tokens || !note || !pitch || !velocity)
 		return false;
 	listener->room = notes;
 	return true;
@@ -114,21 +127,30 @@ static bool sort_tokens(struct listener *listener, const struct piece *piece)
 	return true;
 }
 
-/* A hidden velocity is hidden before tokens are sorted, so that their order does not tell it either. */
+/* What a setting hides is hidden before tokens are sorted, so that their order does not tell it either. */
 static bool tokenize(struct listener *listener, const struct piece *piece, enum head_setting setting)
 {
+	bool causal = setting == SETTING_CAUSAL;
 	if (!make_room(listener, piece->count))
 		return false;
 	for (size_t i = 0; i < piece->count; i++) {
 		const struct piece_note *note = &piece->notes[i];
-		listener->tokens[i] = octuple_token(&note->place, note->pitch, note->duration_positions,
-						    setting == SETTING_HIDDEN ? -1 : note->velocity, 0);
+		listener->tokens[i] = octuple_token(&note->place, note->pitch, causal ? -1 : note->duration_positions,
+						    setting == SETTING_PLAYED ? note->velocity : -1, 0);
 		listener->note[i] = i;
 	}
-	return listener->shape->order == ORDER_ARRIVAL || sort_tokens(listener, piece);
+	if (listener->shape->order != ORDER_ARRIVAL && !sort_tokens(listener, piece))
+		return false;
+	for (size_t i = 0; causal && i < piece->count; i++) {
+		const struct piece_note *note = &piece->notes[listener->note[i]];
+		listener->tokens[i] = octuple_token(&note->place, note->pitch, -1, note->velocity, 0);
+		listener->pitch[i] = note->pitch;
+		listener->velocity[i] = note->velocity;
+	}
+	return true;
 }
 
-/* Asks a note head about rows from..end - 1, whose hidden states begin at `hidden`. */
+/* Asks a note head about rows from..end - 1, whose hidden states (and predictors) begin at `hidden`. */
 static void answer(struct listener *listener, int head, size_t from, size_t end, const float *hidden, float *probability)
 {
 	size_t classes = (size_t)listener->shape->head[head].classes;
@@ -142,20 +164,24 @@ static void answer(struct listener *listener, int head, size_t from, size_t end,
 
 static void listen_bounded(struct listener *listener, size_t count, int head, float *probability)
 {
-	size_t unsettled = (size_t)(listener->shape->layers * listener->shape->lookahead);
+	enum head_setting setting = listener->shape->head[head].setting;
+	size_t unsettled = (size_t)(listener->shape->layers * listener->shape->lookahead), block = (size_t)listener->block;
 	encoder_reset(listener->encoder);
-	for (size_t done = 0; done < count;) {
+	for (size_t heard = 0, done = 0; heard < count;) {
 		/* done is the first row whose answer later rows could still change */
-		size_t end = done + (size_t)listener->block < count ? done + (size_t)listener->block : count;
-		size_t settled = end == count ? count : end - unsettled;
-		encoder_run(listener->encoder, (int64_t)done, (int)(end - done), listener->tokens + done, listener->hidden);
-		answer(listener, head, done, settled, listener->hidden, probability);
+		size_t end = heard + block < count ? heard + block : count;
+		size_t settled = end == count ? count : end > unsettled ? end - unsettled : 0;
+		encoder_hear(listener->encoder, setting, (int64_t)heard, (int)(end - heard), listener->tokens + heard);
+		answer(listener, head, done, settled, encoder_hidden(listener->encoder, setting, (int64_t)done),
+		       probability);
 		done = settled;
+		heard = end;
 	}
 }
 
 static void listen_unlimited(struct listener *listener, size_t count, int head, float *probability)
 {
+	enum head_setting setting = listener->shape->head[head].setting;
 	size_t d = (size_t)listener->shape->width, window = (size_t)listener->window, hop = (window + 1) / 2;
 	for (size_t first = 0, done = 0; done < count; first += hop) {
 		if (first + window > count)
@@ -163,10 +189,28 @@ static void listen_unlimited(struct listener *listener, size_t count, int head, 
 		size_t end = first + window < count ? first + window : count;
 		size_t settled = end == count ? count : end - (window - hop) / 2;
 		encoder_reset(listener->encoder);
-		encoder_run(listener->encoder, (int64_t)first, (int)(end - first), listener->tokens + first,
-			    listener->hidden);
-		answer(listener, head, done, settled, listener->hidden + (done - first) * d, probability);
+		const float *hidden =
+		    encoder_hear(listener->encoder, setting, (int64_t)first, (int)(end - first), listener->tokens + first);
+		answer(listener, head, done, settled, hidden + (done - first) * d, probability);
 		done = settled;
+	}
+}
+
+/* Whatever the look-ahead, a causal answer is there at once and for good. */
+static void listen_causal(struct listener *listener, size_t count, int head, float *probability)
+{
+	size_t d = (size_t)listener->shape->width, block = (size_t)listener->block, width = d + CAUSAL_PREDICTORS;
+	encoder_reset(listener->encoder);
+	for (size_t first = 0, end; first < count; first = end) {
+		end = first + block < count ? first + block : count;
+		const float *hidden = encoder_hear(listener->encoder, SETTING_CAUSAL, (int64_t)first, (int)(end - first),
+						   listener->tokens + first);
+		for (size_t row = first; row < end; row++) {
+			float *input = listener->input + (row - first) * width;
+			memcpy(input, hidden + (row - first) * d, d * sizeof *input);
+			predictors_compute(listener->pitch, listener->velocity, (int)row, listener->pitch[row], input + d);
+		}
+		answer(listener, head, first, end, listener->input, probability);
 	}
 }
 
@@ -174,7 +218,9 @@ bool listener_notes(struct listener *listener, const struct piece *piece, int he
 {
 	if (!tokenize(listener, piece, listener->shape->head[head].setting))
 		return false;
-	if (listener->shape->lookahead == LOOKAHEAD_UNLIMITED)
+	if (listener->shape->head[head].setting == SETTING_CAUSAL)
+		listen_causal(listener, piece->count, head, probability);
+	else if (listener->shape->lookahead == LOOKAHEAD_UNLIMITED)
 		listen_unlimited(listener, piece->count, head, probability);
 	else
 		listen_bounded(listener, piece->count, head, probability);
@@ -188,8 +234,9 @@ bool listener_passage(struct listener *listener, const struct piece *piece, int 
 	    !tokenize(listener, piece, listener->shape->head[head].setting))
 		return false;
 	encoder_reset(listener->encoder);
-	encoder_run(listener->encoder, 0, count, listener->tokens + first, listener->hidden);
-	model_sequence_logits(listener->model, head, listener->hidden, count, listener->scratch, listener->logits);
+	const float *hidden =
+	    encoder_hear(listener->encoder, listener->shape->head[head].setting, 0, count, listener->tokens + first);
+	model_sequence_logits(listener->model, head, hidden, count, listener->scratch, listener->logits);
 	model_probabilities(listener->model, head, listener->logits, probability);
 	return true;
 }

@@ -17,7 +17,8 @@ void listener_free(struct listener *listener); /* NULL is allowed */
 
 /* Calibrated probabilities of a note head for every note, probability[piece->count][C], in the piece's order.
  * Bounded look-ahead: equal to one forward pass over the whole piece. Unlimited: windows that overlap by half, each note
- * answered where it is nearest to the middle. False: no memory. */
+ * answered where it is nearest to the middle. A causal head hears each note after those before it alone, in either case.
+ * False: no memory. */
 bool listener_notes(struct listener *listener, const struct piece *piece, int head, float *probability);
 
 /* Calibrated probabilities of a sequence head for `count` notes from `first` on (in the order that the model expects), as

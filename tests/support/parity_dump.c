@@ -225,11 +225,12 @@ static void encode(struct output *output, int index, const struct model *model, 
 	int T = sequence->length, window = T < shape->span ? T : shape->span;
 	if (shape->lookahead == LOOKAHEAD_UNLIMITED && T > shape->span)
 		die("sequences: longer than the span");
-	struct encoder *encoder = encoder_new(model, window, T);
+	struct encoder *encoder = encoder_new(model, ENCODER_SETTING(SETTING_PLAYED), window, T, 0);
 	float *hidden = room((size_t)(T * shape->width), sizeof *hidden);
 	if (!encoder)
 		die("no memory");
-	encoder_run(encoder, 0, T, sequence->tokens, hidden);
+	memcpy(hidden, encoder_hear(encoder, SETTING_PLAYED, 0, T, sequence->tokens),
+	       (size_t)(T * shape->width) * sizeof *hidden);
 	encoder_free(encoder);
 	put_all(output, index, "encoder", model, sequence, hidden);
 }

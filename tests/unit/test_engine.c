@@ -3,7 +3,7 @@
 #include "engine/engine.h"
 
 #include "base/random.h"
-#include "model/encoder.h"
+#include "model/reference.h"
 #include "tests/support/tiny_model.h"
 
 #include <math.h>
@@ -232,24 +232,20 @@ static struct expectation expected[NOTES_MAX];
 static void forward(const struct model *model, int window, enum head_setting setting, int head, int from, int count)
 {
 	const struct model_shape *shape = model_shape(model);
-	struct encoder *encoder = encoder_new(model, window, count);
 	struct token *tokens = malloc((size_t)count * sizeof *tokens);
 	float *hidden = malloc((size_t)count * (size_t)shape->width * sizeof *hidden);
-	assert_non_null(encoder);
 	for (int i = 0; i < count; i++) {
 		tokens[i] = player.token[from + i];
 		if (setting == SETTING_HIDDEN)
 			tokens[i].id[ATTRIBUTE_VELOCITY] = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
 	}
-	encoder_reset(encoder);
-	encoder_run(encoder, 0, count, tokens, hidden);
+	assert_true(reference_hidden(model, setting, window, tokens, count, hidden));
 	for (int i = 0; i < count; i++) {
 		float *out = setting == SETTING_HIDDEN ? expected[from + i].velocity : expected[from + i].melody;
 		float logits[CLASSES_MAX];
 		model_note_logits(model, head, hidden + (size_t)i * (size_t)shape->width, 1, logits);
 		model_probabilities(model, head, logits, out);
 	}
-	encoder_free(encoder);
 	free(tokens);
 	free(hidden);
 }

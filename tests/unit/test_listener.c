@@ -3,7 +3,7 @@
 #include "train/listener.h"
 
 #include "base/random.h"
-#include "model/encoder.h"
+#include "model/reference.h"
 #include "tests/support/tiny_model.h"
 #include "train/evaluate.h"
 
@@ -67,19 +67,17 @@ static void one_pass(const struct model *model, const struct piece *piece, int h
 	const struct model_shape *shape = model_shape(model);
 	struct token *tokens = calloc(piece->count, sizeof *tokens);
 	float *hidden = calloc(piece->count * (size_t)shape->width, sizeof *hidden);
-	struct encoder *encoder = encoder_new(model, shape->span, (int)piece->count);
 	int classes = shape->head[head].classes;
-	assert_true(tokens && hidden && encoder);
+	assert_true(tokens && hidden);
 	for (size_t i = 0; i < piece->count; i++) {
 		const struct piece_note *note = &piece->notes[i];
 		int velocity = shape->head[head].setting == SETTING_HIDDEN ? -1 : note->velocity;
 		tokens[i] = octuple_token(&note->place, note->pitch, note->duration_positions, velocity, 0);
 	}
-	encoder_run(encoder, 0, (int)piece->count, tokens, hidden);
+	assert_true(reference_hidden(model, SETTING_PLAYED, shape->span, tokens, (int)piece->count, hidden));
 	model_note_logits(model, head, hidden, (int)piece->count, probability);
 	for (size_t i = 0; i < piece->count; i++)
 		model_probabilities(model, head, probability + i * (size_t)classes, probability + i * (size_t)classes);
-	encoder_free(encoder);
 	free(hidden);
 	free(tokens);
 }
