@@ -253,8 +253,9 @@ static void survey(void *context, int worker, int workers)
 			int count = piece->count - first < (size_t)p->rows ? (int)(piece->count - first) : p->rows;
 			sampler_plain(p->sampler, piece, first, count, 0, &desk->sample);
 			network_forward(p->network, desk->workspace, &desk->sample.sequence, false);
-			mlm_mask(desk->mlm, count, workspace_hidden(desk->workspace), 0, false,
-				 p->worth + p->book.start[i] + first);
+			mlm_mask(desk->mlm, count, workspace_hidden(desk->workspace), 0, false, desk->worth);
+			for (int t = 0; t < count; t++)
+				p->worth[p->book.start[i] + first + (size_t)desk->sample.order[t]] = desk->worth[t];
 		}
 	}
 }
