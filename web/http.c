@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "web/web.h"
 
+#include "base/clock.h"
 #include "base/ring.h"
 #include "osc/networks.h"
 #include "web/guard.h"
@@ -26,6 +27,7 @@
 #define HEADER_BYTES 2048
 #define FIELD_BYTES 512
 #define LOOK_AROUND_US 10000000
+#define LAST_WORDS_US 300000
 #define PING_SECONDS 20
 #define HANG_UP_SECONDS 45
 
@@ -483,6 +485,31 @@ static int handle_listener(struct lws *wsi, enum lws_callback_reasons reason, vo
 	return 0;
 }
 
+static void wake_up(lws_sorted_usec_list_t *timer)
+{
+	(void)timer;
+}
+
+static bool is_backlogged(const struct web *web)
+{
+	for (const struct session *session = web->sessions; session; session = session->next)
+		if (session->outbox.used > 0)
+			return true;
+	return false;
+}
+
+/* What was sent last reaches who reads; nobody else is waited for. */
+static void say_goodbye(struct web *web)
+{
+	int64_t end_us = clock_now_us() + LAST_WORDS_US;
+	distribute(web);
+	lws_sul_schedule(web->context, 0, &web->timer, wake_up, LAST_WORDS_US);
+	while (is_backlogged(web) && clock_now_us() < end_us)
+		if (lws_service(web->context, 0) < 0)
+			break;
+	lws_sul_cancel(&web->timer);
+}
+
 static void *run(void *context)
 {
 	struct web *web = context;
@@ -490,7 +517,8 @@ static void *run(void *context)
 	look_around(&web->timer);
 	while (!atomic_load(&web->stop))
 		if (lws_service(web->context, 0) < 0)
-			break;
+			return NULL;
+	say_goodbye(web);
 	return NULL;
 }
 
