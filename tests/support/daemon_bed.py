@@ -166,14 +166,15 @@ def parse_line(line):
 
 
 class Daemon:
-    """A running midibertd. Its control port is a free one, read from what it says."""
+    """A running midibertd. Its control port is a free one, read from what it says, and HTTP is off; preset: as it is without
+    any option."""
 
-    def __init__(self, *arguments, environment=None, stdout=subprocess.PIPE, wait=True):
+    def __init__(self, *arguments, environment=None, stdout=subprocess.PIPE, wait=True, preset=False):
         self.lines, self.errors = [], []
         self.changed = threading.Condition()
-        if "--control" not in arguments:
+        if "--control" not in arguments and not preset:
             arguments += ("--control", "127.0.0.1:0")
-        if "--http" not in arguments:
+        if "--http" not in arguments and not preset:
             arguments += ("--http", "off")
         self.process = subprocess.Popen([DAEMON, *arguments], env=dict(ENVIRONMENT, **(environment or {})), text=True,
                                         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE)
