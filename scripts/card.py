@@ -12,17 +12,23 @@ import subprocess
 import sys
 import tempfile
 
+import weights_file
+
 TRAIN_PIECES = 86  # about as many as are validated on
 
+VELOCITY = ["--task", "velocity", "--setting"]
 ROWS = [
-    # what, corpus, arguments, which part of the answer
-    ("melody, 3 classes", "pop909", ["--task", "melody"], None),
-    ("melody, 3 classes", "pop909_aligned", ["--task", "melody"], None),
-    ("velocity hidden, 6 classes", "pop909", ["--task", "velocity", "--setting", "hidden"], None),
-    ("velocity hidden, 6 classes", "pop909_aligned", ["--task", "velocity", "--setting", "hidden"], None),
-    ("velocity hidden, 6 classes", "pianist8", ["--task", "velocity", "--setting", "hidden"], None),
-    ("style, 8 pianists, by window", "pianist8", ["--task", "style"], "window"),
-    ("style, 8 pianists, by piece", "pianist8", ["--task", "style"], "piece"),
+    # what, the head that it needs, corpora, arguments, which part of the answer
+    ("melody, 3 classes", "melody", "pop909 pop909_aligned", ["--task", "melody"], None),
+    ("velocity hidden, 6 classes", "velocity_hidden", "pop909 pop909_aligned pianist8", VELOCITY + ["hidden"], None),
+    ("velocity causal, 6 classes", "velocity_causal", "pop909 pop909_aligned pianist8", VELOCITY + ["causal"], None),
+    ("velocity hidden, 6 classes", "style_asap", "asap", VELOCITY + ["hidden"], None),
+    ("velocity causal, 6 classes", "style_asap", "asap", VELOCITY + ["causal"], None),
+    ("style, 8 pianists, by window", "style_pianist8", "pianist8", ["--task", "style_pianist8"], "window"),
+    ("style, 8 pianists, by piece", "style_pianist8", "pianist8", ["--task", "style_pianist8"], "piece"),
+    ("style, 10 composers, by window", "style_asap", "asap", ["--task", "style_asap"], "window"),
+    ("style, 10 composers, by piece", "style_asap", "asap", ["--task", "style_asap"], "piece"),
+    ("emotion, 4 quadrants, by clip", "emotion", "emopia", ["--task", "emotion"], "piece"),
 ]
 
 
@@ -30,11 +36,12 @@ def percent(value):
     return f"{100 * value:.1f}"
 
 
-def evaluate(midibert, data, corpus, arguments, weights, part):
+def evaluate(midibert, data, corpus, arguments, weights, part, labels):
+    """labels: of a sequence head, those it knows; pieces of others are left out."""
     folder = os.path.abspath(f"{data}/{corpus}")
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as manifest:
         with open(f"{folder}/{part}.tsv", encoding="utf-8") as lines:
-            pieces = lines.read().splitlines()
+            pieces = [line for line in lines.read().splitlines() if not labels or line.split("\t")[1] in labels]
         # of the training part every n-th piece will do: it is there to show how much was learnt by heart
         step = max(1, len(pieces) // TRAIN_PIECES) if part == "train" else 1
         manifest.write("".join(f"{folder}/{piece}\n" for piece in pieces[::step]))
@@ -68,12 +75,16 @@ def main():
         digest = hashlib.sha256(file.read()).hexdigest()
     with open(weights.replace(".safetensors", ".recipe.md"), encoding="utf-8") as file:
         recipe = file.read().rstrip()
+    metadata = weights_file.read(weights)[0]
     answers, table, tables = {}, [], []
-    for what, corpus, arguments, key in ROWS:
-        identity = (corpus, arguments[1])
+    for what, head, corpus, arguments, key in [(*row[:2], corpus, *row[3:]) for row in ROWS for corpus in row[2].split()]:
+        if head not in metadata["heads"].split(","):
+            continue
+        identity = (corpus, *arguments)
+        labels = metadata[f"head.{arguments[1]}.labels"].split(",") if key else []
         if identity not in answers:
-            answers[identity] = (evaluate(midibert, data, corpus, arguments, weights, "valid"),
-                                 evaluate(midibert, data, corpus, arguments, weights, "train"))
+            answers[identity] = (evaluate(midibert, data, corpus, arguments, weights, "valid", labels),
+                                 evaluate(midibert, data, corpus, arguments, weights, "train", labels))
             tables.append(f"### {what.split(',')[0]}, {corpus}\n\n{confusion(answers[identity][0])}")
         answer, train = answers[identity]
         figures, train_figures = (answer[key], train[key]) if key else (answer, train)
