@@ -132,9 +132,10 @@ _midibert()
 	bench:--window) kind="none" ;;
 	bench:--threads) kind="none" ;;
 	bench:--backend) kind="none" ;;
+	bench:--precision) kind="none" ;;
 	esac
 	case $command in
-	'bench') options="--model --window --threads --backend --json --help" operands= ;;
+	'bench') options="--model --window --threads --backend --precision --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
 	'finetune') options="--manifest --out --valid --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

@@ -28,6 +28,7 @@ struct bench {
 	const char *path, *backend;
 	int window, threads; /* 0: several */
 	bool json;
+	enum precision precision; /* of training */
 	struct model *model;
 	double peak, fp32_peak, bf16_peak, int8_peak; /* operations a second of one thread */
 	double bandwidth;			      /* bytes a second, read */
@@ -298,7 +299,7 @@ out:
 static void put_training(struct bench *bench)
 {
 	const struct model_shape *shape = model_shape(bench->model);
-	struct network_options options = {.rows = TRAINING_ROWS, .precision = PRECISION_BF16, .dropout = 0.1f};
+	struct network_options options = {.rows = TRAINING_ROWS, .precision = bench->precision, .dropout = 0.1f};
 	struct parameters *parameters = NULL;
 	struct network *network = NULL;
 	struct workspace *workspace = NULL;
@@ -346,7 +347,7 @@ static void put_training(struct bench *bench)
 		emit_close(&bench->out, '}');
 	} else {
 		printf("training  one thread              %8.0f notes/s  %4.1f %% of peak (%s)\n", TRAINING_ROWS / s,
-		       100 * share, product_has_bf16() ? "bf16 products" : "fp32");
+		       100 * share, bench->precision == PRECISION_BF16 && product_has_bf16() ? "bf16 products" : "fp32");
 	}
 out:
 	workspace_free(workspace);
@@ -394,11 +395,14 @@ static void run(struct bench *bench)
 
 static int help(void)
 {
-	printf("usage: midibert bench [--model FILE] [--window N] [--threads N] [--backend NAME] [--json]\n\n"
-	       "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the "
-	       "daemon runs\n"
-	       "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
-	       "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two.\n");
+	printf(
+	    "usage: midibert bench [--model FILE] [--window N] [--threads N] [--backend NAME] [--precision bf16|fp32] "
+	    "[--json]\n\n"
+	    "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the "
+	    "daemon runs\n"
+	    "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
+	    "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two; --precision is\n"
+	    "that of the training's products (bf16).\n");
 	return tool_finish(TOOL, TOOL_DONE);
 }
 
@@ -408,10 +412,11 @@ int tool_bench(int argc, char **argv)
 					      {"window", required_argument, NULL, 'w'},
 					      {"threads", required_argument, NULL, 't'},
 					      {"backend", required_argument, NULL, 'b'},
+					      {"precision", required_argument, NULL, 'p'},
 					      {"json", no_argument, NULL, 'j'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
-	struct bench bench = {.backend = "auto"};
+	struct bench bench = {.backend = "auto", .precision = PRECISION_BF16};
 	struct error error = {0};
 	char found[4096];
 	int code;
@@ -423,6 +428,11 @@ int tool_bench(int argc, char **argv)
 		case 'b': bench.backend = optarg; break;
 		case 'j': bench.json = true; break;
 		case 'h': return help();
+		case 'p':
+			if (strcmp(optarg, "bf16") != 0 && strcmp(optarg, "fp32") != 0)
+				return tool_usage(TOOL, "--precision %s: bf16 or fp32", optarg);
+			bench.precision = optarg[0] == 'b' ? PRECISION_BF16 : PRECISION_FP32;
+			break;
 		case 'w':
 			if (!argument_integer(optarg, 1, 4096, &bench.window))
 				return tool_usage(TOOL, "--window %s: 1 to 4096", optarg);
