@@ -524,9 +524,8 @@ enum status options_check(const struct options *options, struct error *error)
 	if (file && options->speed == 0 && options->record)
 		return status_fail(error, STATUS_USAGE,
 				   "record: a file at --speed 0 says the same whenever it is played; leave out one of them");
-	if (!options->record && (options->record_report || options_is_given(options, "record-limit")))
-		return status_fail(error, STATUS_USAGE, "%s: give --record DIR, too",
-				   options->record_report ? "record-report" : "record-limit");
+	if (!options->record && options->record_report)
+		return status_fail(error, STATUS_USAGE, "record-report: give --record DIR, too");
 	if (file && options->speed == 0 && options->gather_us > 0)
 		return status_fail(error, STATUS_USAGE,
 				   "gather: at --speed 0 every moment is answered by itself; leave out one of them");
