@@ -5,7 +5,8 @@
 #include <immintrin.h>
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
-#define ROWS 6 /* 6 x 64 accumulators fill 24 of the 32 registers */
+#define ROWS 6	 /* 6 x 64 accumulators fill 24 of the 32 registers */
+#define BLOCK 48 /* columns that bf16_columns keeps together: whole tiles, whole vectors, and no stride of 4096 bytes */
 
 bool bf16_available(void)
 {
@@ -76,12 +77,15 @@ TARGET void bf16_rows(int m, int k, const float *source, int ld, uint32_t *out)
 
 TARGET void bf16_columns(int k, int m, const float *source, int ld, uint32_t *out)
 {
-	for (int row = 0; row < k; row += 2, out += m) {
-		const float *even = source + (ptrdiff_t)row * ld;
-		for (int c = 0; c < m; c += 16) {
-			__mmask16 mask = tail_mask(m - c);
-			__m512 odd = row + 1 < k ? _mm512_maskz_loadu_ps(mask, even + ld + c) : _mm512_setzero_ps();
-			_mm512_mask_storeu_epi32(out + c, mask, pair(_mm512_maskz_loadu_ps(mask, even + c), odd));
+	for (int first = 0; first < m; first += BLOCK) {
+		int width = m - first < BLOCK ? m - first : BLOCK;
+		for (int row = 0; row < k; row += 2, out += width) {
+			const float *even = source + (ptrdiff_t)row * ld + first;
+			for (int c = 0; c < width; c += 16) {
+				__mmask16 mask = tail_mask(width - c);
+				__m512 odd = row + 1 < k ? _mm512_maskz_loadu_ps(mask, even + ld + c) : _mm512_setzero_ps();
+				_mm512_mask_storeu_epi32(out + c, mask, pair(_mm512_maskz_loadu_ps(mask, even + c), odd));
+			}
 		}
 	}
 }
@@ -147,6 +151,16 @@ TARGET void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stri
 	}
 }
 
+void bf16_product_columns(int m, int n, int k, const uint32_t *a, const uint32_t *panels, bool add, float *c, int ldc)
+{
+	size_t pairs = (size_t)(k + 1) / 2;
+	for (int first = 0; first < m; first += BLOCK) {
+		int width = m - first < BLOCK ? m - first : BLOCK;
+		bf16_product(width, n, k, a + (size_t)first * pairs, 1, (size_t)width, panels, add,
+			     c + (ptrdiff_t)first * ldc, ldc);
+	}
+}
+
 #else
 
 /* Elsewhere bf16_available() is false and nobody comes here. */
@@ -184,6 +198,11 @@ void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stride, siz
 		  bool add, float *c, int ldc)
 {
 	(void)m, (void)n, (void)k, (void)a, (void)row_stride, (void)pair_stride, (void)panels, (void)add, (void)c, (void)ldc;
+}
+
+void bf16_product_columns(int m, int n, int k, const uint32_t *a, const uint32_t *panels, bool add, float *c, int ldc)
+{
+	(void)m, (void)n, (void)k, (void)a, (void)panels, (void)add, (void)c, (void)ldc;
 }
 
 #endif

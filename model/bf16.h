@@ -23,11 +23,14 @@ void bf16_pack_transposed(int k, int n, const float *source, int ld, uint32_t *p
 
 /* Row-major conversion: out[m][(k + 1) / 2] words. */
 void bf16_rows(int m, int k, const float *source, int ld, uint32_t *out);
-/* Pairs of rows: out[(k + 1) / 2][m] words from source[k][m]. */
+/* The transpose of source[k][m] as a left operand for bf16_product_columns, m (k + 1) / 2 words. */
 void bf16_columns(int k, int m, const float *source, int ld, uint32_t *out);
 
 /* C[m][n] (+)= A B. A's pair p of row i is a[i * row_stride + p * pair_stride]; B is packed. */
 void bf16_product(int m, int n, int k, const uint32_t *a, size_t row_stride, size_t pair_stride, const uint32_t *panels,
 		  bool add, float *c, int ldc);
+
+/* The same with A from bf16_columns: C[m][n] (+)= source[k][m]^T B. */
+void bf16_product_columns(int m, int n, int k, const uint32_t *a, const uint32_t *panels, bool add, float *c, int ldc);
 
 #endif

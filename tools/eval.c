@@ -61,7 +61,7 @@ static void print_help(void)
 	    "  --model FILE     weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span,\n"
 	    "                   with --live at most %d\n"
-	    "  --backend NAME   auto, openblas (fp32, the reference) or bf16\n"
+	    "  --backend NAME   auto, fp32, bf16, int8, or a name that midibert --version lists\n"
 	    "  --json           one JSON object instead of a table\n"
 	    "  --live           play the files through the engine on a virtual clock and judge each label when it stood\n"
 	    "  --grid GRID      with --live: bars and beats from a steady tempo (fixed, default: what a keyboard alone has) "

@@ -68,7 +68,7 @@ static void print_help(void)
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N        notes that a label looks back on; default: the model's span, with --live at most %d\n"
-	    "  --backend NAME    auto, openblas (fp32, the reference) or bf16\n"
+	    "  --backend NAME    auto, fp32, bf16, int8, or a name that midibert --version lists\n"
 	    "  --decide MS       with --live: decide on melody at the latest so long after the onset (%d)\n"
 	    "  --final-after MS  with --live: a label is final at the latest so long after the onset (%d)\n"
 	    "  --grid GRID       bars and beats from the file's tempo map (file, default) or from a steady tempo (fixed)\n"

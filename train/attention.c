@@ -193,8 +193,8 @@ static void scatter_product(const struct attention *at, const struct block *b, c
 {
 	if (is_bf16(at)) {
 		bf16_columns(b->rows, b->keys, s, b->keys, at->left);
-		bf16_product(b->keys, at->e, b->rows, at->left, 1, (size_t)b->keys, down + b->first / 2 * BF16_PANEL, true,
-			     out + (ptrdiff_t)b->from * ldo, ldo);
+		bf16_product_columns(b->keys, at->e, b->rows, at->left, down + b->first / 2 * BF16_PANEL, true,
+				     out + (ptrdiff_t)b->from * ldo, ldo);
 	} else {
 		matrix_tn(b->keys, at->e, b->rows, s, b->keys, x + (ptrdiff_t)b->first * ld, ld, 1,
 			  out + (ptrdiff_t)b->from * ldo, ldo);
@@ -210,7 +210,7 @@ static void relative_backward(struct attention *at, const struct attention_table
 		bf16_rows(T, J, g, J, at->left);
 		bf16_product(T, e, J, at->left, (size_t)(J + 1) / 2, 1, table->spreading, true, dx, ld);
 		bf16_columns(T, J, g, J, at->left);
-		bf16_product(J, e, T, at->left, 1, (size_t)J, down, true, at->dreversed, e);
+		bf16_product_columns(J, e, T, at->left, down, true, at->dreversed, e);
 	} else {
 		matrix_nn(T, e, J, g, J, table->reversed, e, 1, dx, ld);
 		matrix_tn(J, e, T, g, J, x, ld, 1, at->dreversed, e);

@@ -100,5 +100,5 @@ void product_weight_gradient(const struct product_weight *weight, struct product
 	}
 	bf16_columns(rows, out, dy, out, scratch->a);
 	bf16_pack(rows, in, x, in, scratch->b);
-	bf16_product(out, in, rows, scratch->a, 1, (size_t)out, scratch->b, true, dw, in);
+	bf16_product_columns(out, in, rows, scratch->a, scratch->b, true, dw, in);
 }

@@ -1,5 +1,5 @@
-/* What the network computes, written down for a program that computes it again (tests/parity/). Main thread; fp32, no
- * dropout. Sequences are text, as many as wanted one after the other: T, lines of predictors (0 but in a causal sequence of
+/* What the network computes, written down for a program that computes it again (tests/parity/). Main thread; fp32 unless
+ * `train` is told otherwise, no dropout. Sequences are text, as many as wanted one after the other: T, lines of predictors (0 but in a causal sequence of
  * two rows a note), a loss weight a head, a class a head (-1: not
  * asked, or a note head), then T lines of eight ids, the last row that this one sees, a label a head (-1: not asked, or a
  * sequence head), then the predictors. parity_dump states WEIGHTS SEQUENCES OUT      hidden states and logits,
@@ -393,7 +393,7 @@ static bool never(void *context)
 	return false;
 }
 
-static void train(const char *weights, const char *manifest, const char *out)
+static void train(const char *weights, const char *manifest, const char *out, const char *precision, const char *seed)
 {
 	struct net net;
 	struct course course;
@@ -406,6 +406,9 @@ static void train(const char *weights, const char *manifest, const char *out)
 	net_read(&net, weights);
 	course_open(&course, &net.shape, manifest);
 	course.options.checkpoint = checkpoint;
+	if (strcmp(precision, "bf16") == 0)
+		course.options.network.precision = PRECISION_BF16;
+	course.options.sampler.seed = strtoull(seed, NULL, 10);
 	demand(trainer_new(&net.shape, net.parameters, net.values, &course.dataset, &course.corpus, 1, &nothing, NULL, 0,
 			   &course.options, &trainer, &error),
 	       &error);
@@ -428,10 +431,11 @@ int main(int argc, char **argv)
 		(strcmp(what, "states") == 0 ? states : gradients)(argv[2], file, argv[4]);
 	else if (strcmp(what, "sample") == 0 && argc == 4)
 		sample(argv[2], argv[3]);
-	else if (strcmp(what, "train") == 0 && argc == 5)
-		train(argv[2], argv[3], argv[4]);
+	else if (strcmp(what, "train") == 0 && (argc == 5 || argc == 7))
+		train(argv[2], argv[3], argv[4], argc == 7 ? argv[5] : "fp32", argc == 7 ? argv[6] : "5");
 	else
-		die("states|gradients WEIGHTS SEQUENCES OUT | sample WEIGHTS MANIFEST | train WEIGHTS MANIFEST OUT");
+		die("states|gradients WEIGHTS SEQUENCES OUT | sample WEIGHTS MANIFEST | train WEIGHTS MANIFEST OUT "
+		    "[fp32|bf16 SEED]");
 	if (file)
 		fclose(file);
 	if (fflush(stdout) != 0 || ferror(stdout))
