@@ -105,7 +105,7 @@ static void put_plot(const struct history_take *const *takes, size_t count, enum
 		return;
 	double margin = fmax((high - low) / 8, 1e-3 * fmax(fabs(high), 1));
 	struct plot plot = {out, 0, (double)count, low - margin, high + margin, HEIGHT};
-	fputs("<h4>", out);
+	fputs("<div><h4>", out);
 	text_put(out, measure_words[measure], NULL);
 	fputs("</h4>\n", out);
 	plot_open(&plot, text_of(measure_words[measure]));
@@ -122,6 +122,7 @@ static void put_plot(const struct history_take *const *takes, size_t count, enum
 	plot_line(&plot, values, count, "line other");
 	plot_data_end(&plot);
 	plot_close(&plot);
+	fputs("</div>\n", out);
 }
 
 static void put_piece(const struct history_take *const *takes, size_t count, size_t piece, double *values, FILE *out)
@@ -137,18 +138,16 @@ static void put_piece(const struct history_take *const *takes, size_t count, siz
 		fputs("<details open><summary>", out);
 		text_put(out, TEXT_INDEX_COURSE, NULL);
 		fputs("</summary>\n<div class=\"small\">\n", out);
-		for (int m = 0; m < MEASURES; m++) {
-			fputs("<div>", out);
+		for (int m = 0; m < MEASURES; m++)
 			put_plot(takes, count, (enum measure)m, values, out);
-			fputs("</div>\n", out);
-		}
 		fputs("</div></details>\n", out);
 	}
 	fputs("</section>\n", out);
 }
 
-static void put_head(const char *folder, size_t takes, FILE *out)
+static void put_head(const char *path, size_t takes, FILE *out)
 {
+	const char *slash = strrchr(path, '/'), *folder = slash && slash[1] ? slash + 1 : path;
 	struct word count = word_count(takes);
 	fprintf(out, "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n", text_of(TEXT_LANGUAGE));
 	fputs("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", out);

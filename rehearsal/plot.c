@@ -52,6 +52,8 @@ void plot_close(struct plot *plot)
 void plot_across(const struct plot *plot, double y, const char *word)
 {
 	double at = down(plot, y) * plot->height;
+	if (at < -0.5 || at > plot->height + 0.5) /* it would lie in the heading or in the next plot */
+		return;
 	fprintf(plot->out, "<line class=\"grid\" x1=\"0\" x2=\"100%%\" y1=\"%.1f\" y2=\"%.1f\"/>", at, at);
 	if (word) {
 		fprintf(plot->out, "<text x=\"2\" y=\"%.1f\">", at < 14 ? at + 12 : at - 3);
