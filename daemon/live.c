@@ -237,8 +237,8 @@ enum status live_run(const struct options *options, struct error *error)
 			status = status_fail(error, STATUS_IO, "standard output cannot be written any more");
 	}
 	stop(&live);
+	osc_server_close(live.server); /* sends what still waits for its turn, to HTTP and the recorder as well */
 	recorder_close(live.recorder);
-	osc_server_close(live.server); /* sends what still waits for its turn, to HTTP as well */
 	outreach_close(&live.outreach);
 	setup_close(&live.setup);
 	free(live.publisher);

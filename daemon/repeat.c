@@ -117,9 +117,9 @@ static enum status read_head(struct repeat *repeat, const char *path, struct err
 /* The settings that were in force, and from the user's where it goes. */
 static enum status make_options(struct repeat *repeat, const struct options *user, struct error *error)
 {
-	static const char *const elsewhere[] = {"source",     "connect",    "ignore",	    "osc",	     "control",
-						"allow",      "speed",	    "loop",	    "print",	     "record",	"curve",
-						"take-pause", "take-pedal", "record-limit", "record-report", "model"};
+	static const char *const elsewhere[] = {
+	    "source", "connect", "ignore", "osc",	 "control",    "allow",	       "speed",		"loop",
+	    "print",  "record",	 "curve",  "take-pause", "take-pedal", "record-limit", "record-report", "model"};
 	enum status status = options_init(&repeat->recorded, error);
 	char *rest = NULL;
 	for (char *line = repeat->head.settings ? strtok_r(repeat->head.settings, "\n", &rest) : NULL;
@@ -356,6 +356,8 @@ enum status repeat_run(const struct options *options, struct error *error)
 		status = open_parts(&repeat, options->path, error);
 	if (status == STATUS_OK) {
 		bool to_the_end = play(&repeat);
+		if (to_the_end && repeat.complete)
+			osc_server_release(repeat.server, INT64_MAX); /* as the daemon's end did */
 		if (repeat.failed)
 			status = status_fail(error, STATUS_NO_MEMORY, "no memory for the labels of a recording");
 		else if (to_the_end)

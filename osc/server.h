@@ -185,7 +185,7 @@ void osc_server_answer_model(struct osc_server *server, const struct osc_command
 
 /* Ends leases and challenges that have run out, sends continuous values whose turn has come, flushes `print`. */
 void osc_server_expire(struct osc_server *server, int64_t now_us);
-/* The continuous values alone: those whose turn has come, and when the next one's will (INT64_MAX: none waits). */
+/* The continuous values alone: those whose turn has come (INT64_MAX: all), and when the next one's will (INT64_MAX: none waits). */
 void osc_server_release(struct osc_server *server, int64_t now_us);
 int64_t osc_server_release_due(const struct osc_server *server);
 /* When osc_server_expire has something to do next; INT64_MAX: nothing. */
