@@ -64,6 +64,8 @@ _midibert()
 	finetune:--manifest) kind="files" ;;
 	finetune:--out) kind="files" ;;
 	finetune:--valid) kind="files" ;;
+	finetune:--task) kind="none" ;;
+	finetune:--level) kind="words note sequence" ;;
 	finetune:--mask) kind="none" ;;
 	finetune:--mix) kind="none" ;;
 	finetune:--patience) kind="none" ;;
@@ -138,7 +140,7 @@ _midibert()
 	'bench') options="--model --window --threads --backend --precision --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --task --level --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

@@ -38,6 +38,15 @@ int shape_head_input(const struct model_shape *shape, int head)
 	return shape->width + (spec->setting == SETTING_CAUSAL ? CAUSAL_PREDICTORS : 0);
 }
 
+bool shape_is_own_task(const struct head_spec *head)
+{
+	static const char *const known[] = {"velocity_", "style", "emotion"};
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strncmp(head->name, known[i], strlen(known[i])) == 0)
+			return false;
+	return strcmp(head->name, "melody") != 0;
+}
+
 int shape_find_head(const struct model_shape *shape, const char *name)
 {
 	for (int i = 0; i < shape->heads; i++)

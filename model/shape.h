@@ -61,6 +61,9 @@ int shape_settle(const struct model_shape *shape);
  * sequence head. */
 int shape_head_input(const struct model_shape *shape, int head);
 
+/* Whether a head is neither melody, velocity, style nor emotion, but a task of one's own. */
+bool shape_is_own_task(const struct head_spec *head);
+
 /* Index of a head by name, or -1. */
 int shape_find_head(const struct model_shape *shape, const char *name);
 

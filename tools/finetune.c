@@ -15,12 +15,23 @@
 
 /* HEAD,HEAD=FILE.tsv as given on the command line. */
 struct manifest_argument {
-	char *heads, *path;
+	char *heads, *path; /* heads NULL: the tasks of --task, or melody and velocity_hidden */
+};
+
+#define TASKS_MAX HEADS_MAX
+
+/* --task NAME --level LEVEL */
+struct own_task {
+	const char *name;
+	enum head_level level;
 };
 
 struct job {
 	struct manifest_argument train[CORPORA_MAX], valid[CORPORA_MAX];
 	int train_count, valid_count;
+	struct own_task task[TASKS_MAX];
+	int tasks;
+	char default_heads[TASKS_MAX * (HEAD_NAME_MAX + 1)];
 	const char *mix;
 	struct training training;
 	struct dataset train_data, valid_data;
@@ -28,12 +39,18 @@ struct job {
 	FILE *log;
 };
 
-enum { OPT_MANIFEST = 256, OPT_VALID, OPT_MASK, OPT_MIX, OPT_PATIENCE, OPT_AVERAGE, OPT_HELP };
+enum { OPT_MANIFEST = 256, OPT_VALID, OPT_TASK, OPT_LEVEL, OPT_MASK, OPT_MIX, OPT_PATIENCE, OPT_AVERAGE, OPT_HELP };
 
 static const struct training_option own_options[] = {
-    {"manifest", "[HEAD,...=]FILE.tsv", "train on this manifest; heads that learn from it (default: melody,velocity_hidden)",
+    {"manifest", "[HEAD,...=]FILE.tsv",
+     "train on this manifest; heads that learn from it (default: those of --task, else melody,velocity_hidden)",
      OPT_MANIFEST},
     {"valid", "[HEAD,...=]FILE.tsv", "validate on this one; never trained on", OPT_VALID},
+    {"task", "NAME", "a task of your own: a head of this name (a-z, 0-9, _), published as /midibert/NAME", OPT_TASK},
+    {"level", "note|sequence",
+     "of the --task before it: labels of notes in FILE.labels.tsv beside FILE.mid, or of whole pieces "
+     "in the manifest (sequence)",
+     OPT_LEVEL},
     {"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
     {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
     {"patience", "N", "end after N validations that are no better, with the best weights (0: train to the end)",
@@ -50,7 +67,11 @@ static void print_help(void)
 	    "usage: midibert finetune --manifest [HEAD,...=]FILE.tsv... --out FILE [OPTION]...\n\n"
 	    "Heads: melody (tracks MELODY, BRIDGE, PIANO), velocity_hidden, velocity_causal, and any other name for a class "
 	    "of the\n"
-	    "whole piece, whose labels are the manifest's second column: style_pianist8, emotion.\n\n");
+	    "whole piece, whose labels are the manifest's second column: style_pianist8, emotion. A task of your own for "
+	    "notes\n"
+	    "takes its labels from FILE.labels.tsv beside FILE.mid, lines of note number<TAB>label; notes are numbered from "
+	    "1 as\n"
+	    "midibert predict does.\n\n");
 	for (int i = 0; i < OWN_OPTIONS - 1; i++)
 		training_print_option(&own_options[i]);
 	for (int i = 0; i < training_option_count; i++)
@@ -65,8 +86,27 @@ static int add_manifest(struct manifest_argument *list, int *count, char *text)
 	char *equals = strchr(text, '=');
 	if (equals)
 		*equals = 0;
-	list[(*count)++] = (struct manifest_argument){.heads = equals ? text : "melody,velocity_hidden",
-						      .path = equals ? equals + 1 : text};
+	list[(*count)++] = (struct manifest_argument){.heads = equals ? text : NULL, .path = equals ? equals + 1 : text};
+	return TOOL_DONE;
+}
+
+static int add_task(struct job *job, const char *name)
+{
+	if (job->tasks == TASKS_MAX)
+		return tool_usage(TOOL, "more than %d tasks", TASKS_MAX);
+	if (strcmp(name, "melody") == 0 || strncmp(name, "velocity", 8) == 0)
+		return tool_usage(TOOL, "--task %s: that head has labels of its own; give it to --manifest", name);
+	job->task[job->tasks++] = (struct own_task){.name = name, .level = HEAD_SEQUENCE};
+	return TOOL_DONE;
+}
+
+static int set_level(struct job *job, const char *level)
+{
+	if (job->tasks == 0)
+		return tool_usage(TOOL, "--level %s: of which --task?", level);
+	if (strcmp(level, "note") != 0 && strcmp(level, "sequence") != 0)
+		return tool_usage(TOOL, "--level %s: note or sequence", level);
+	job->task[job->tasks - 1].level = level[0] == 'n' ? HEAD_NOTE : HEAD_SEQUENCE;
 	return TOOL_DONE;
 }
 
@@ -81,6 +121,8 @@ static int set_option(void *context, int code, char *text)
 	switch (code) {
 	case OPT_MANIFEST: return add_manifest(job->train, &job->train_count, text);
 	case OPT_VALID: return add_manifest(job->valid, &job->valid_count, text);
+	case OPT_TASK: return add_task(job, text);
+	case OPT_LEVEL: return set_level(job, text);
 	case OPT_MIX: job->mix = text; return TOOL_DONE;
 	case OPT_HELP: return HELP;
 	default: break;
@@ -91,6 +133,27 @@ static int set_option(void *context, int code, char *text)
 	case OPT_PATIENCE: options->patience = (int)number; break;
 	case OPT_AVERAGE: options->average = (int)number; break;
 	default: options->sampler.mask = (float)number;
+	}
+	return TOOL_DONE;
+}
+
+/* Manifests that name no head teach the tasks of one's own, or the usual two. */
+static int name_heads(struct job *job)
+{
+	size_t used = 0;
+	for (int i = 0; i < job->tasks; i++) {
+		if (strlen(job->task[i].name) >= HEAD_NAME_MAX || strchr(job->task[i].name, ','))
+			return tool_usage(TOOL, "--task %s: a name of at most %d bytes", job->task[i].name,
+					  HEAD_NAME_MAX - 1);
+		used += (size_t)snprintf(job->default_heads + used, sizeof job->default_heads - used, "%s%s", i ? "," : "",
+					 job->task[i].name);
+	}
+	if (job->tasks == 0)
+		snprintf(job->default_heads, sizeof job->default_heads, "melody,velocity_hidden");
+	for (int i = 0; i < CORPORA_MAX; i++) {
+		struct manifest_argument *train = &job->train[i], *valid = &job->valid[i];
+		train->heads = train->heads ? train->heads : job->default_heads;
+		valid->heads = valid->heads ? valid->heads : job->default_heads;
 	}
 	return TOOL_DONE;
 }
@@ -113,43 +176,51 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 	if ((options->patience || options->average) && (!job->valid_count || !options->validate_steps))
 		return tool_usage(TOOL,
 				  "--patience and --average go by validations: they need --valid and --validate-steps");
-	status = training_check(&job->training);
+	status = name_heads(job);
+	if (status == TOOL_DONE)
+		status = training_check(&job->training);
 	return status == TOOL_DONE ? -1 : status;
+}
+
+/* Adds a label to a head's; they are sorted afterwards. */
+static enum status add_label(struct head_spec *spec, const char *label, struct error *error)
+{
+	for (int c = 0; c < spec->classes; c++)
+		if (strcmp(spec->label[c], label) == 0)
+			return STATUS_OK;
+	if (spec->classes == CLASSES_MAX || strlen(label) >= LABEL_NAME_MAX)
+		return status_fail(error, STATUS_UNSUPPORTED, "head %s: more than %d labels, or one longer than %d bytes",
+				   spec->name, CLASSES_MAX, LABEL_NAME_MAX - 1);
+	snprintf(spec->label[spec->classes++], LABEL_NAME_MAX, "%s", label);
+	return STATUS_OK;
 }
 
 static int compare_labels(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(a, b);
 }
 
-/* A sequence head's labels: every one its manifests have, sorted. */
+/* The labels of a head that are not fixed: every one its manifests have, or the files beside their pieces; sorted. */
 static enum status collect_labels(struct job *job, int head, struct error *error)
 {
 	struct head_spec *spec = &job->training.shape.head[head];
-	const char *found[CLASSES_MAX + 1];
-	for (size_t i = 0; i < job->train_data.count; i++) {
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < job->train_data.count && status == STATUS_OK; i++) {
 		const struct piece *piece = &job->train_data.pieces[i];
-		if (!piece->label || !job->train_corpora[piece->set].head[head])
+		if (!job->train_corpora[piece->set].head[head])
 			continue;
-		int at = 0;
-		while (at < spec->classes && strcmp(found[at], piece->label) != 0)
-			at++;
-		if (at < spec->classes)
-			continue;
-		if (spec->classes == CLASSES_MAX || strlen(piece->label) >= LABEL_NAME_MAX)
-			return status_fail(error, STATUS_UNSUPPORTED,
-					   "head %s: more than %d labels, or one longer than %d bytes", spec->name,
-					   CLASSES_MAX, LABEL_NAME_MAX - 1);
-		found[spec->classes++] = piece->label;
+		if (spec->level == HEAD_SEQUENCE && piece->label)
+			status = add_label(spec, piece->label, error);
+		for (int k = 0; spec->level == HEAD_NOTE && k < piece->name_count && status == STATUS_OK; k++)
+			status = add_label(spec, piece->names[k], error);
 	}
-	qsort(found, (size_t)spec->classes, sizeof *found, compare_labels);
-	for (int c = 0; c < spec->classes; c++)
-		snprintf(spec->label[c], LABEL_NAME_MAX, "%s", found[c]);
-	return STATUS_OK;
+	qsort(spec->label, (size_t)spec->classes, sizeof *spec->label, compare_labels);
+	return status;
 }
 
-static void add_head(struct model_shape *shape, const char *name)
+static void add_head(struct job *job, const char *name)
 {
+	struct model_shape *shape = &job->training.shape;
 	static const char *const melody[] = {"melody", "bridge", "accompaniment"};
 	struct head_spec *spec = &shape->head[shape->heads++];
 	*spec = (struct head_spec){.level = HEAD_SEQUENCE, .setting = SETTING_PLAYED, .temperature = 1};
@@ -159,7 +230,12 @@ static void add_head(struct model_shape *shape, const char *name)
 		spec->classes = 3;
 		for (int c = 0; c < 3; c++)
 			snprintf(spec->label[c], LABEL_NAME_MAX, "%s", melody[c]);
-	} else if (strcmp(name, "velocity_hidden") == 0 || strcmp(name, "velocity_causal") == 0) {
+		return;
+	}
+	for (int i = 0; i < job->tasks; i++)
+		if (strcmp(job->task[i].name, name) == 0)
+			spec->level = job->task[i].level;
+	if (strcmp(name, "velocity_hidden") == 0 || strcmp(name, "velocity_causal") == 0) {
 		spec->level = HEAD_NOTE;
 		spec->setting = strcmp(name, "velocity_hidden") == 0 ? SETTING_HIDDEN : SETTING_CAUSAL;
 		spec->classes = TOKEN_VELOCITIES;
@@ -182,7 +258,7 @@ static enum status bind_heads(struct job *job, const struct manifest_argument *a
 			if (job->training.shape.heads == HEADS_MAX || strlen(name) >= HEAD_NAME_MAX)
 				return status_fail(error, STATUS_USAGE, "%s: more than %d heads, or a name too long", name,
 						   HEADS_MAX);
-			add_head(&job->training.shape, name);
+			add_head(job, name);
 			head = job->training.shape.heads - 1;
 		}
 		if (head < 0)
@@ -234,7 +310,7 @@ static enum status read_data(struct job *job, struct error *error)
 	if (status == STATUS_OK)
 		status = dataset_read(valid, (size_t)job->valid_count, &job->valid_data, error);
 	for (int h = 0; h < job->training.shape.heads && status == STATUS_OK; h++)
-		if (job->training.shape.head[h].level == HEAD_SEQUENCE)
+		if (job->training.shape.head[h].classes == 0)
 			status = collect_labels(job, h, error);
 	if (status == STATUS_OK)
 		status = parse_mix(job, error);

@@ -40,14 +40,23 @@ struct row {
 	uint8_t pitch, velocity;
 };
 
-struct verdict { /* style or emotion */
+struct verdict { /* style, emotion, or a task of one's own for the whole piece */
+	const char *name;
 	bool given;
 	int head, label;
 	float confidence, probability[CLASSES_MAX];
 };
 
-enum { VERDICT_STYLE, VERDICT_EMOTION, VERDICTS };
-static const char *const verdict_names[VERDICTS] = {"style", "emotion"};
+enum { VERDICT_STYLE, VERDICT_EMOTION, VERDICT_OWN, VERDICTS = VERDICT_OWN + HEADS_MAX };
+
+/* A task of one's own for notes: an answer a row. */
+struct own_labels {
+	int head;
+	struct own_label {
+		int label; /* CLASS_UNKNOWN also where there is none yet */
+		float confidence;
+	} * of_note;
+};
 
 struct result {
 	const struct request *request;
@@ -56,6 +65,9 @@ struct result {
 	size_t count;
 	bool melody, velocity; /* the model has such a head */
 	struct verdict verdict[VERDICTS];
+	int verdicts; /* at least those of style and emotion */
+	struct own_labels own[HEADS_MAX];
+	int owns;
 };
 
 static void print_help(void)
@@ -63,7 +75,9 @@ static void print_help(void)
 	printf(
 	    "usage: midibert predict FILE.mid [OPTION]...\n\n"
 	    "Writes one line a note: id, onset, pitch, velocity, duration, melody class (0 melody, 1 bridge,\n"
-	    "2 accompaniment, -1 unknown), its confidence, expected velocity, its spread, stage; then style and emotion.\n\n"
+	    "2 accompaniment, -1 unknown), its confidence, expected velocity, its spread, stage, and class and confidence "
+	    "of\n"
+	    "every task of your own for notes; then style, emotion and your own tasks for pieces.\n\n"
 	    "  --live            play the file through the engine on a virtual clock: what the daemon sends at --speed 0\n"
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
@@ -77,14 +91,41 @@ static void print_help(void)
 	    ENGINE_WINDOW, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS, DEFAULT_BPM);
 }
 
-/* The sequence head that is published for a verdict: the first one of that name, or -1. */
-static int find_verdict_head(const struct model_shape *shape, int verdict)
+/* The sequence head that is published as style or emotion: the first one of that name, or -1. */
+static int find_verdict_head(const struct model_shape *shape, const char *verdict)
 {
 	for (int i = 0; i < shape->heads; i++)
-		if (shape->head[i].level == HEAD_SEQUENCE &&
-		    strncmp(shape->head[i].name, verdict_names[verdict], strlen(verdict_names[verdict])) == 0)
+		if (shape->head[i].level == HEAD_SEQUENCE && strncmp(shape->head[i].name, verdict, strlen(verdict)) == 0)
 			return i;
 	return -1;
+}
+
+/* Lists what the model answers. False: no memory. */
+static bool find_heads(struct result *result)
+{
+	const struct model_shape *shape = model_shape(result->model);
+	result->melody = shape_find_head(shape, "melody") >= 0;
+	result->velocity = shape_find_head(shape, "velocity_hidden") >= 0;
+	result->verdict[VERDICT_STYLE] = (struct verdict){.name = "style", .head = find_verdict_head(shape, "style")};
+	result->verdict[VERDICT_EMOTION] = (struct verdict){.name = "emotion", .head = find_verdict_head(shape, "emotion")};
+	result->verdicts = VERDICT_OWN;
+	for (int h = 0; h < shape->heads; h++) {
+		const struct head_spec *spec = &shape->head[h];
+		if (!shape_is_own_task(spec))
+			continue;
+		if (spec->level == HEAD_SEQUENCE) {
+			result->verdict[result->verdicts++] = (struct verdict){.name = spec->name, .head = h};
+			continue;
+		}
+		struct own_labels *own = &result->own[result->owns++];
+		own->head = h;
+		own->of_note = calloc(result->count + 1, sizeof *own->of_note);
+		if (!own->of_note)
+			return false;
+		for (size_t i = 0; i < result->count; i++)
+			own->of_note[i].label = CLASS_UNKNOWN;
+	}
+	return true;
 }
 
 static struct grid *make_grid(const struct request *request, const struct smf *file)
@@ -192,6 +233,21 @@ static bool label_notes(struct result *result, struct listener *listener, const 
 	return true;
 }
 
+static bool label_own(struct result *result, struct listener *listener, const struct piece *piece, struct own_labels *own,
+		      float *probability)
+{
+	const struct head_spec *spec = &model_shape(result->model)->head[own->head];
+	if (!listener_notes(listener, piece, own->head, probability))
+		return false;
+	for (size_t i = 0; i < piece->count; i++) {
+		struct answer answer;
+		answer_of_classes(spec, probability + i * (size_t)spec->classes, &answer);
+		own->of_note[i] = (struct own_label){answer.label, answer.confidence};
+		result->rows[i].stage = STAGE_FINAL;
+	}
+	return true;
+}
+
 static bool judge_piece(struct result *result, struct listener *listener, const struct piece *piece, int window,
 			struct verdict *verdict)
 {
@@ -230,7 +286,9 @@ static enum status listen(struct result *result, const struct timeline *timeline
 		good = label_notes(result, listener, &piece, melody, probability);
 	if (good && velocity >= 0)
 		good = label_notes(result, listener, &piece, velocity, probability);
-	for (int i = 0; good && i < VERDICTS; i++)
+	for (int i = 0; good && i < result->owns; i++)
+		good = label_own(result, listener, &piece, &result->own[i], probability);
+	for (int i = 0; good && i < result->verdicts; i++)
 		if (result->verdict[i].head >= 0)
 			good = judge_piece(result, listener, &piece, window, &result->verdict[i]);
 	free(probability);
@@ -244,6 +302,21 @@ static enum status listen(struct result *result, const struct timeline *timeline
 static int64_t to_ms(int64_t us)
 {
 	return us / 1000;
+}
+
+static const char *label_name(const struct result *result, int head, int label)
+{
+	return label < 0 ? "unknown" : model_shape(result->model)->head[head].label[label];
+}
+
+static void print_own(struct emit *json, const struct result *result, const struct own_labels *own, size_t note)
+{
+	const struct own_label *label = &own->of_note[note];
+	emit_open(json, model_shape(result->model)->head[own->head].name, '{');
+	emit_integer(json, "class", label->label);
+	emit_text(json, "name", label_name(result, own->head, label->label));
+	emit_real(json, "confidence", (double)label->confidence);
+	emit_close(json, '}');
 }
 
 static void print_json(const struct result *result)
@@ -272,20 +345,22 @@ static void print_json(const struct result *result)
 			emit_real(&json, "expected", (double)row->expected);
 			emit_real(&json, "spread", (double)row->spread);
 		}
+		for (int k = 0; k < result->owns; k++)
+			print_own(&json, result, &result->own[k], i);
 		emit_integer(&json, "stage", row->stage);
 		emit_close(&json, '}');
 	}
 	emit_close(&json, ']');
-	for (int i = 0; i < VERDICTS; i++) {
+	for (int i = 0; i < result->verdicts; i++) {
 		const struct verdict *verdict = &result->verdict[i];
 		if (!verdict->given) {
-			emit_text(&json, verdict_names[i], NULL);
+			emit_text(&json, verdict->name, NULL);
 			continue;
 		}
 		const struct head_spec *spec = &model_shape(result->model)->head[verdict->head];
-		emit_open(&json, verdict_names[i], '{');
+		emit_open(&json, verdict->name, '{');
 		emit_integer(&json, "class", verdict->label);
-		emit_text(&json, "name", verdict->label < 0 ? "unknown" : spec->label[verdict->label]);
+		emit_text(&json, "name", label_name(result, verdict->head, verdict->label));
 		emit_real(&json, "confidence", (double)verdict->confidence);
 		emit_open(&json, "labels", '[');
 		for (int c = 0; c < spec->classes; c++)
@@ -302,7 +377,10 @@ static void print_json(const struct result *result)
 
 static void print_table(const struct result *result)
 {
-	printf("id\tonset_ms\tpitch\tvelocity\tduration_ms\tmelody\tconfidence\texpected\tspread\tstage\n");
+	printf("id\tonset_ms\tpitch\tvelocity\tduration_ms\tmelody\tconfidence\texpected\tspread\tstage");
+	for (int k = 0; k < result->owns; k++)
+		printf("\t%s\tconfidence", model_shape(result->model)->head[result->own[k].head].name);
+	printf("\n");
 	for (size_t i = 0; i < result->count; i++) {
 		const struct row *row = &result->rows[i];
 		printf("%zu\t%lld\t%d\t%d\t%lld", i + 1, (long long)to_ms(row->onset_us), row->pitch, row->velocity,
@@ -315,14 +393,16 @@ static void print_table(const struct result *result)
 			printf("\t%.1f\t%.1f", (double)row->expected, (double)row->spread);
 		else
 			printf("\t-\t-");
-		printf("\t%d\n", row->stage);
+		printf("\t%d", row->stage);
+		for (int k = 0; k < result->owns; k++)
+			printf("\t%s\t%.3f", label_name(result, result->own[k].head, result->own[k].of_note[i].label),
+			       (double)result->own[k].of_note[i].confidence);
+		printf("\n");
 	}
-	for (int i = 0; i < VERDICTS; i++) {
+	for (int i = 0; i < result->verdicts; i++) {
 		const struct verdict *verdict = &result->verdict[i];
 		if (verdict->given)
-			printf("%s\t%s\t%.3f\n", verdict_names[i],
-			       verdict->label < 0 ? "unknown"
-						  : model_shape(result->model)->head[verdict->head].label[verdict->label],
+			printf("%s\t%s\t%.3f\n", verdict->name, label_name(result, verdict->head, verdict->label),
 			       (double)verdict->confidence);
 	}
 }
@@ -368,17 +448,15 @@ static enum status predict(const struct request *request, struct error *error)
 	if (status == STATUS_OK && (!(grid = make_grid(request, file)) || !make_rows(&result, &timeline)))
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: no memory for %zu notes", request->path, timeline.notes);
 	if (status == STATUS_OK) {
-		const struct model_shape *shape = model_shape(model);
 		result.model = model;
-		result.melody = shape_find_head(shape, "melody") >= 0;
-		result.velocity = shape_find_head(shape, "velocity_hidden") >= 0;
-		for (int i = 0; i < VERDICTS; i++)
-			result.verdict[i].head = find_verdict_head(shape, i);
 		model_use_threads(1); /* as the daemon does: the same products, the same bits */
-		status = (request->live ? play : listen)(&result, &timeline, grid, error);
+		status = find_heads(&result) ? (request->live ? play : listen)(&result, &timeline, grid, error)
+					     : status_fail(error, STATUS_NO_MEMORY, "no memory for %zu notes", result.count);
 	}
 	if (status == STATUS_OK)
 		(request->json ? print_json : print_table)(&result);
+	for (int i = 0; i < result.owns; i++)
+		free(result.own[i].of_note);
 	free(result.rows);
 	grid_free(grid);
 	model_free(model);
@@ -387,12 +465,17 @@ static enum status predict(const struct request *request, struct error *error)
 	return status;
 }
 
-static const struct option options[] = {
-    {"live", no_argument, NULL, 'l'},	      {"json", no_argument, NULL, 'j'},
-    {"model", required_argument, NULL, 'w'},  {"window", required_argument, NULL, 'n'},
-    {"decide", required_argument, NULL, 'd'}, {"final-after", required_argument, NULL, 'f'},
-    {"grid", required_argument, NULL, 'g'},   {"tempo", required_argument, NULL, 't'},
-    {"backend", required_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'},	      {0}};
+static const struct option options[] = {{"live", no_argument, NULL, 'l'},
+					{"json", no_argument, NULL, 'j'},
+					{"model", required_argument, NULL, 'w'},
+					{"window", required_argument, NULL, 'n'},
+					{"decide", required_argument, NULL, 'd'},
+					{"final-after", required_argument, NULL, 'f'},
+					{"grid", required_argument, NULL, 'g'},
+					{"tempo", required_argument, NULL, 't'},
+					{"backend", required_argument, NULL, 'b'},
+					{"help", no_argument, NULL, 'h'},
+					{0}};
 
 /* -1: help was asked for. */
 static int read_options(int argc, char **argv, struct request *request)

@@ -167,7 +167,7 @@ static int largest_class(const struct truth *truth)
 		if (truth->task->kind == TASK_SEQUENCE)
 			counts[task_piece_class(truth->task, piece)]++;
 		for (size_t k = 0; truth->task->kind != TASK_SEQUENCE && k < piece->count; k++) {
-			int class = task_note_class(truth->task, &piece->notes[k]);
+			int class = task_note_class(truth->task, piece, &piece->notes[k]);
 			if (class != TASK_NO_CLASS)
 				counts[class]++;
 		}
@@ -194,7 +194,7 @@ static bool judge_notes(struct truth *truth, enum task_kind kind, int constant, 
 		else
 			baseline_blend(piece, expected);
 		for (size_t k = 0; k < piece->count; k++) {
-			int label = task_note_class(truth->task, &piece->notes[k]);
+			int label = task_note_class(truth->task, piece, &piece->notes[k]);
 			struct judgement *item = &truth->items[filled];
 			if (label == TASK_NO_CLASS)
 				continue;
@@ -252,7 +252,7 @@ enum status baselines_compute(const struct task *task, const struct dataset *dat
 		good = sequence ? judge_pieces(&truth, largest, NULL, &majority->metrics)
 				: judge_notes(&truth, task->kind, largest, &majority->metrics);
 	}
-	if (good && !sequence) {
+	if (good && (task->kind == TASK_MELODY || task->kind == TASK_VELOCITY)) {
 		struct baseline *rule = &baselines[(*count)++];
 		*rule = (struct baseline){.name = task->kind == TASK_MELODY ? "skyline" : "causal_blend"};
 		good = judge_notes(&truth, task->kind, -1, &rule->metrics);

@@ -77,9 +77,9 @@ static double best_temperature(const struct answers *answers)
 }
 
 /* The class among the head's own: a velocity head has 32, not the six dynamics. */
-static int truth_of(const struct task *task, const struct piece_note *note)
+static int truth_of(const struct task *task, const struct piece *piece, const struct piece_note *note)
 {
-	return task->kind == TASK_VELOCITY ? octuple_velocity_id(note->velocity) : task_note_class(task, note);
+	return task->kind == TASK_VELOCITY ? octuple_velocity_id(note->velocity) : task_note_class(task, piece, note);
 }
 
 static bool hear_notes(struct listener *listener, const struct piece *piece, const struct task *task, int head,
@@ -88,7 +88,7 @@ static bool hear_notes(struct listener *listener, const struct piece *piece, con
 	float *probability = malloc(piece->count * (size_t)answers->classes * sizeof *probability);
 	bool ok = probability && listener_notes(listener, piece, head, probability);
 	for (size_t i = 0; ok && i < piece->count; i++) {
-		int truth = truth_of(task, &piece->notes[i]);
+		int truth = truth_of(task, piece, &piece->notes[i]);
 		if (truth >= 0)
 			ok = add_answer(answers, probability + i * (size_t)answers->classes, truth);
 	}

@@ -2,6 +2,7 @@
  * its line, so that the outcome does not depend on who was faster. It masks, cuts and shuffles nothing. */
 #include "train/dataset.h"
 #include "train/manifest.h"
+#include "train/note_labels.h"
 
 #include "stream/grid.h"
 #include "stream/smf.h"
@@ -39,7 +40,8 @@ static struct piece_note make_note(const struct smf *file, const struct grid *gr
 				   .duration_positions = duration > INT32_MAX ? INT32_MAX : (int32_t)duration,
 				   .pitch = note->pitch,
 				   .velocity = note->velocity,
-				   .melody = melody_of_track(file->track_names[note->track])};
+				   .melody = melody_of_track(file->track_names[note->track]),
+				   .label = NOTE_LABEL_NONE};
 }
 
 enum status dataset_read_file(const char *path, struct piece *piece, struct error *error)
@@ -79,6 +81,7 @@ void piece_free(struct piece *piece)
 	free(piece->path);
 	free(piece->label);
 	free(piece->notes);
+	free(piece->names);
 	*piece = (struct piece){0};
 }
 
@@ -100,6 +103,10 @@ static void *read_files(void *context)
 
 		if (entry->problem || dataset_read_file(entry->path, &reading->pieces[i], &reading->errors[i]))
 			continue;
+		if (note_labels_read(entry->path, &reading->pieces[i], &reading->errors[i])) {
+			piece_free(&reading->pieces[i]);
+			continue;
+		}
 		reading->pieces[i].label = entry->label;
 		entry->label = NULL;
 	}

@@ -4,12 +4,16 @@
 #define MIDIBERTD_TRAIN_DATASET_H
 
 #include "base/status.h"
+#include "model/shape.h"
 #include "stream/octuple.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum melody_class { MELODY_MELODY, MELODY_BRIDGE, MELODY_ACCOMPANIMENT, MELODY_NONE = -1 };
+
+#define NOTE_LABELS_MAX 127 /* different labels of notes in one file */
+#define NOTE_LABEL_NONE (-1)
 
 struct piece_note {
 	struct place place;
@@ -18,6 +22,7 @@ struct piece_note {
 	int32_t duration_positions;  /* 0 and up */
 	uint8_t pitch, velocity;
 	int8_t melody; /* enum melody_class, from the track's name (MELODY, BRIDGE, PIANO), or MELODY_NONE */
+	int8_t label;  /* of a task of one's own (train/note_labels.h): index into piece.names, or NOTE_LABEL_NONE */
 };
 
 struct piece {
@@ -25,6 +30,8 @@ struct piece {
 	char *label; /* second column of the manifest, or NULL */
 	struct piece_note *notes; /* in order of arrival (stream/timeline.h) */
 	size_t count;
+	char (*names)[LABEL_NAME_MAX]; /* of note labels; NULL if there are none */
+	int name_count;
 	int set; /* index of the manifest it came from */
 };
 
@@ -38,7 +45,7 @@ struct dataset {
 /* Reads manifests (path or path<TAB>label, relative to the manifest's folder). A bad line or file is named with its reason
  * on standard error, skipped and counted; an unreadable manifest fails. */
 enum status dataset_read(const char *const *manifests, size_t count, struct dataset *dataset, struct error *error);
-/* One file, no manifest. */
+/* One file, no manifest, no labels of notes. */
 enum status dataset_read_file(const char *path, struct piece *piece, struct error *error);
 void dataset_free(struct dataset *dataset);
 void piece_free(struct piece *piece);

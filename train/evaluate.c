@@ -42,9 +42,9 @@ static int most_probable(const float *probability, int classes)
 }
 
 struct judgement evaluate_note(const struct task *task, const struct head_spec *head, const float *probability,
-			       const struct piece_note *note)
+			       const struct piece *piece, const struct piece_note *note)
 {
-	struct judgement judgement = {.truth = (int8_t)task_note_class(task, note)};
+	struct judgement judgement = {.truth = (int8_t)task_note_class(task, piece, note)};
 	int best = most_probable(probability, head->classes);
 	judgement.predicted = (int8_t)best;
 	judgement.confidence = probability[best];
@@ -68,9 +68,9 @@ static bool judge_notes(const struct job *job, struct listener *listener, const 
 	result->items = malloc((piece->count + 1) * sizeof *result->items);
 	bool good = probability && result->items && listener_notes(listener, piece, job->head, probability);
 	for (size_t i = 0; good && i < piece->count; i++)
-		if (task_note_class(&job->task, &piece->notes[i]) != TASK_NO_CLASS)
+		if (task_note_class(&job->task, piece, &piece->notes[i]) != TASK_NO_CLASS)
 			result->items[result->count++] =
-			    evaluate_note(&job->task, job->spec, probability + i * classes, &piece->notes[i]);
+			    evaluate_note(&job->task, job->spec, probability + i * classes, piece, &piece->notes[i]);
 	free(probability);
 	return good;
 }

@@ -36,6 +36,6 @@ enum status evaluate_sequence_task(const struct model *model, int head, const st
 
 /* What evaluate_* judges by: classes and expectation from a head's probabilities. Dynamics of a velocity head are summed. */
 struct judgement evaluate_note(const struct task *task, const struct head_spec *head, const float *probability,
-			       const struct piece_note *note);
+			       const struct piece *piece, const struct piece_note *note);
 
 #endif

@@ -260,7 +260,7 @@ static void tally_notes(struct tally *tally, const struct job *job, struct live_
 		const struct piece *piece = job->pieces[p];
 		for (size_t i = 0; i < piece->count; i++) {
 			const struct heard *note = &job->results[p].notes[i];
-			int truth = task_note_class(&job->task, &piece->notes[i]);
+			int truth = task_note_class(&job->task, piece, &piece->notes[i]);
 			if (truth == TASK_NO_CLASS)
 				continue;
 			struct judgement judgement = {.truth = (int8_t)truth,

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "model/predictors.h"
 #include "train/augment.h"
+#include "train/task.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +21,17 @@ struct pool {
 	size_t count;
 };
 
+_Static_assert(TASK_NO_CLASS == LABEL_NONE, "one number for no label");
+
 struct sampler {
 	const struct model_shape *shape;
 	const struct dataset *dataset;
 	const struct corpus *corpora;
 	struct sampler_options options;
+	struct task task[HEADS_MAX]; /* what each head is asked */
 	struct pool pool[HEADS_MAX];
 	int lookahead;
 };
-
-int sampler_label(const struct model_shape *shape, int head, const char *label)
-{
-	for (int c = 0; label && c < shape->head[head].classes; c++)
-		if (strcmp(shape->head[head].label[c], label) == 0)
-			return c;
-	return LABEL_NONE;
-}
 
 int sampler_rows(const struct model_shape *shape, const struct sampler_options *options)
 {
@@ -46,24 +42,11 @@ int sampler_rows(const struct model_shape *shape, const struct sampler_options *
 	return rows;
 }
 
-static bool is_melody(const struct head_spec *head)
-{
-	return head->level == HEAD_NOTE && head->setting == SETTING_PLAYED;
-}
-
 static bool teaches(const struct sampler *sampler, const struct piece *piece, int head)
 {
-	const struct head_spec *spec = &sampler->shape->head[head];
 	if (piece->count == 0 || !sampler->shape->heads)
 		return piece->count > 0;
-	if (!sampler->corpora[piece->set].head[head])
-		return false;
-	if (spec->level == HEAD_SEQUENCE)
-		return sampler_label(sampler->shape, head, piece->label) != LABEL_NONE;
-	for (size_t i = 0; is_melody(spec) && i < piece->count; i++)
-		if (piece->notes[i].melody != MELODY_NONE)
-			return true;
-	return !is_melody(spec);
+	return sampler->corpora[piece->set].head[head] && task_has_truth(&sampler->task[head], piece);
 }
 
 enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
@@ -79,6 +62,13 @@ enum status sampler_new(const struct model_shape *shape, const struct dataset *d
 	sampler->corpora = corpora;
 	sampler->options = *options;
 	sampler->lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
+	for (int h = 0; h < shape->heads; h++) {
+		enum status status = task_of_head(&shape->head[h], &sampler->task[h], error);
+		if (status != STATUS_OK) {
+			sampler_free(sampler);
+			return status;
+		}
+	}
 	for (int h = 0; h < (shape->heads ? shape->heads : 1); h++) {
 		struct pool *pool = &sampler->pool[h];
 		pool->piece = calloc(dataset->count + 1, sizeof *pool->piece);
@@ -247,12 +237,13 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 		if (leaks || other || !sampler->corpora[piece->set].head[h])
 			continue;
 		if (spec->level == HEAD_SEQUENCE) {
-			sequence->sequence_label[h] = sampler_label(shape, h, piece->label);
+			sequence->sequence_label[h] = task_piece_class(&sampler->task[h], piece);
 			continue;
 		}
 		for (int i = 0; i < count; i++)
-			sample->note_label[h][i] = is_melody(spec) ? sample->notes[i].melody
-								   : (int8_t)octuple_velocity_id(sample->notes[i].velocity);
+			sample->note_label[h][i] = sampler->task[h].kind != TASK_VELOCITY
+						       ? (int8_t)task_note_class(&sampler->task[h], piece, &sample->notes[i])
+						       : (int8_t)octuple_velocity_id(sample->notes[i].velocity);
 		sequence->note_label[h] = sample->note_label[h];
 	}
 }

@@ -69,7 +69,4 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 void sampler_plain(const struct sampler *sampler, const struct piece *piece, size_t first, int count, int head,
 		   struct sample *sample);
 
-/* Class of a piece's label in a sequence head, or LABEL_NONE. */
-int sampler_label(const struct model_shape *shape, int head, const char *label);
-
 #endif

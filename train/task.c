@@ -27,13 +27,27 @@ enum status task_of_head(const struct head_spec *head, struct task *task, struct
 			snprintf(task->label[i], LABEL_NAME_MAX, "%s", dynamics[i]);
 		return STATUS_OK;
 	}
-	return status_fail(error, STATUS_UNSUPPORTED,
-			   "note head %s (%d classes): labels of notes are known for melody (3) and velocity (32 or 6) only",
+	if (strcmp(head->name, "melody") != 0 && strncmp(head->name, "velocity_", 9) != 0) {
+		task->kind = TASK_NOTE;
+		return STATUS_OK;
+	}
+	return status_fail(error, STATUS_UNSUPPORTED, "note head %s has %d classes: melody has 3, velocity 32 or 6",
 			   head->name, head->classes);
 }
 
-int task_note_class(const struct task *task, const struct piece_note *note)
+static int class_of(const struct task *task, const char *label)
 {
+	for (int i = 0; i < task->classes && label; i++)
+		if (strcmp(task->label[i], label) == 0)
+			return i;
+	return TASK_NO_CLASS;
+}
+
+int task_note_class(const struct task *task, const struct piece *piece, const struct piece_note *note)
+{
+	if (task->kind == TASK_NOTE) /* a piece without names has no labels, whatever its notes say */
+		return note->label < 0 || note->label >= piece->name_count ? TASK_NO_CLASS
+									   : class_of(task, piece->names[note->label]);
 	if (task->kind == TASK_VELOCITY)
 		return (int)dynamic_of_velocity(note->velocity);
 	return task->kind == TASK_MELODY && note->melody != MELODY_NONE ? note->melody : TASK_NO_CLASS;
@@ -41,10 +55,7 @@ int task_note_class(const struct task *task, const struct piece_note *note)
 
 int task_piece_class(const struct task *task, const struct piece *piece)
 {
-	for (int i = 0; i < task->classes && piece->label; i++)
-		if (strcmp(task->label[i], piece->label) == 0)
-			return i;
-	return TASK_NO_CLASS;
+	return class_of(task, piece->label);
 }
 
 bool task_has_truth(const struct task *task, const struct piece *piece)
@@ -52,7 +63,7 @@ bool task_has_truth(const struct task *task, const struct piece *piece)
 	if (task->kind == TASK_SEQUENCE)
 		return piece->count > 0 && task_piece_class(task, piece) != TASK_NO_CLASS;
 	for (size_t i = 0; i < piece->count; i++)
-		if (task_note_class(task, &piece->notes[i]) != TASK_NO_CLASS)
+		if (task_note_class(task, piece, &piece->notes[i]) != TASK_NO_CLASS)
 			return true;
 	return false;
 }

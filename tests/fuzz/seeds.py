@@ -17,6 +17,7 @@ LIVE = {
 MANIFEST = {
     "plain": b"a.mid\nb/c.mid\n",
     "labels": b"\xef\xbb\xbfa.mid\tQ1\r\n\r\nit\xe2\x80\x99s.mid\tQ2\r\n",
+    "note_labels": b"\xef\xbb\xbf1\ta\r\n\n20\tb\n7\ta",
     "bad": b"\tx\na\tb\tc\n\0\n/abs.mid\t\n   \nlast",
 }
 

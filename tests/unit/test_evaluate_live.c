@@ -202,7 +202,7 @@ static void count_notes(int head, const struct engine_options *options, double b
 		listen(piece, head == MELODY ? PREDICT_MELODY : PREDICT_VELOCITY_HIDDEN, options, bpm, &listened);
 		assert_int_equal(listened.finals, piece->count);
 		for (size_t i = 0; i < piece->count; i++) {
-			int truth = task_note_class(&task, &piece->notes[i]);
+			int truth = task_note_class(&task, piece, &piece->notes[i]);
 			if (truth == TASK_NO_CLASS)
 				continue;
 			stable[notes++] = (double)(listened.changed_us[i] - piece->notes[i].onset_us) / 1e3;

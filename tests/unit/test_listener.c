@@ -237,7 +237,7 @@ static void velocity_judgements_by_hand(void **state)
 	/* The likeliest id is 25 (102, ff), the likeliest dynamic mf: ids 16 and 17 (66, 70) together. */
 	probability[16] = probability[17] = 0.3f;
 	probability[25] = 0.4f;
-	struct judgement judgement = evaluate_note(&task, &shape.head[VELOCITY], probability, &note);
+	struct judgement judgement = evaluate_note(&task, &shape.head[VELOCITY], probability, &(struct piece){0}, &note);
 	assert_int_equal(judgement.truth, DYNAMIC_MF);
 	assert_int_equal(judgement.predicted, DYNAMIC_MF);
 	assert_true(fabsf(judgement.confidence - 0.6f) < 1e-5f);
