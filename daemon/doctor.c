@@ -129,6 +129,8 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 	report(doctor, FINDING_OK, "weights", "%s: %d layers of %d, %d heads, window %d", model_path(setup.model),
 	       shape->layers, shape->width, shape->heads, setup.window);
 	char why[200];
+	const char *licence = model_metadata(setup.model, "licence");
+	report(doctor, FINDING_OK, "licence", "of the weights: %s", licence ? licence : "not stated");
 	backend_tell_why(model_backend(setup.model), options->backend, why, sizeof why);
 	report(doctor, FINDING_OK, "backend", "%s", why);
 	report(doctor, FINDING_OK, "one note", "%.2f ms, median of those measured now", (double)setup.note_us / 1000);

@@ -90,6 +90,8 @@ static void report_weights(const struct live *live)
 	char why[200];
 	fprintf(stderr, "midibertd: weights %s, window %d notes, %.2f ms a note\n", model_path(live->setup.model),
 		live->setup.window, (double)live->setup.note_us / 1000);
+	const char *licence = model_metadata(live->setup.model, "licence");
+	fprintf(stderr, "midibertd: licence of the weights: %s\n", licence ? licence : "not stated");
 	backend_tell_why(model_backend(live->setup.model), live->options->backend, why, sizeof why);
 	fprintf(stderr, "midibertd: backend %s\n", why);
 }
