@@ -383,8 +383,6 @@ static enum status calibrate(struct job *job, const struct parameters *parameter
 		return status;
 	for (int h = 0; h < job->training.shape.heads && status == STATUS_OK; h++) {
 		struct head_spec *spec = &job->training.shape.head[h];
-		if (spec->setting == SETTING_CAUSAL)
-			continue;
 		bool teaches[CORPORA_MAX] = {false};
 		for (int i = 0; i < job->valid_count; i++)
 			teaches[i] = job->valid_corpora[i].head[h];

@@ -172,9 +172,6 @@ static enum status evaluate(const struct model *model, int head, const struct da
 	if ((job.task.kind == TASK_SEQUENCE) != sequence)
 		return status_fail(error, STATUS_UNSUPPORTED, "head %s is not a %s head", job.spec->name,
 				   sequence ? "sequence" : "note");
-	if (job.spec->setting == SETTING_CAUSAL)
-		return status_fail(error, STATUS_UNSUPPORTED, "head %s is causal: it is only asked note by note yet",
-				   job.spec->name);
 	if (job.window == 0)
 		job.window = shape->span;
 	if (job.window < 1 || (job.window > shape->span && (!sequence || shape->lookahead == LOOKAHEAD_UNLIMITED)))

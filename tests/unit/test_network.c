@@ -5,6 +5,7 @@
 #include "model/encoder.h"
 #include "model/matrix.h"
 #include "model/predictors.h"
+#include "model/reference.h"
 #include "train/network.h"
 
 #include <math.h>
@@ -384,6 +385,54 @@ static void check_stream(int lookahead)
 	fixture_close(&f);
 }
 
+/* A causal sequence as the sampler makes it: every query as the network's definition has it, and as the daemon hears it. */
+static void check_stream_causal(int lookahead)
+{
+	struct fixture f;
+	char path[] = "/tmp/midibertd-test-network-XXXXXX";
+	struct model *model;
+	struct error error = {0};
+	struct score score = {0};
+	fixture_open(&f, lookahead, PRECISION_FP32, 0);
+	fixture_make_causal(&f);
+	for (int i = 0; i < NOTES; i++) {
+		f.tokens[i].id[ATTRIBUTE_DURATION] = token_special(ATTRIBUTE_DURATION, SPECIAL_MASK);
+		f.tokens[NOTES + i] = f.tokens[i];
+		f.tokens[NOTES + i].id[ATTRIBUTE_VELOCITY] = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
+	}
+	network_pass(f.network, f.workspace, &f.sequence, NULL, &score);
+	int file = mkstemp(path), d = f.shape.width;
+	assert_true(file >= 0);
+	close(file);
+	assert_int_equal(parameters_write(f.parameters, &f.shape, f.values, path, TENSOR_F32, NULL, 0, &error), STATUS_OK);
+	if (model_load(path, &model, &error) != STATUS_OK)
+		fail_msg("%s", error.text);
+	unlink(path);
+	float *wanted = malloc((size_t)(NOTES * d) * sizeof *wanted);
+	const float *queries = workspace_hidden(f.workspace) + NOTES * d;
+	assert_true(reference_hidden(model, SETTING_CAUSAL, f.shape.span, f.tokens, NOTES, wanted));
+	struct encoder *encoder = encoder_new(model, ENCODER_SETTING(SETTING_CAUSAL), f.shape.span, 1, 1);
+	assert_non_null(encoder);
+	for (int i = 0; i < NOTES; i++) {
+		const float *heard = encoder_hear(encoder, SETTING_CAUSAL, i, 1, f.tokens + i);
+		for (int c = 0; c < d; c++) {
+			assert_true(fabsf(queries[i * d + c] - wanted[i * d + c]) < 2e-4f);
+			assert_true(fabsf(queries[i * d + c] - heard[c]) < 2e-4f);
+		}
+	}
+	free(wanted);
+	encoder_free(encoder);
+	model_free(model);
+	fixture_close(&f);
+}
+
+static void test_stream_causal(void **state)
+{
+	(void)state;
+	check_stream_causal(2);
+	check_stream_causal(LOOKAHEAD_UNLIMITED);
+}
+
 static void test_stream_bounded(void **state)
 {
 	(void)state;
@@ -403,7 +452,7 @@ int main(void)
 	    cmocka_unit_test(test_gradients_causal),  cmocka_unit_test(test_query_is_the_last_row),
 	    cmocka_unit_test(test_no_leak),	      cmocka_unit_test(test_causal_start),
 	    cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
-	    cmocka_unit_test(test_stream_unlimited),
+	    cmocka_unit_test(test_stream_unlimited),  cmocka_unit_test(test_stream_causal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
