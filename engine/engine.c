@@ -64,19 +64,19 @@ enum status engine_new(const struct model *model, struct grid *grid, const struc
 	enum status status = heads_find(model, &engine->heads, error);
 	if (status == STATUS_OK) {
 		engine->hearing = hearing_new(model, &engine->heads, engine->options.window);
-		int64_t records = engine->hearing ? hearing_records(engine->hearing) + engine->settle : 0;
-		records = records > options->records ? records : options->records;
+		int64_t needed = engine->hearing ? hearing_records(engine->hearing) + engine->settle : 0;
+		int64_t records = 2 * needed > options->records ? 2 * needed : options->records;
 		if (!engine->hearing ||
 		    !window_init(&engine->window, records > RECORDS_MIN ? records : RECORDS_MIN, shape->freeze))
 			status = status_fail(error, STATUS_NO_MEMORY, "no memory for a window of %d notes",
 					     engine->options.window);
+		/* A record that is overwritten must owe nothing and be out of reach of the next run. */
+		engine->unseen_max = engine->window.capacity - needed;
 	}
 	if (status != STATUS_OK) {
 		engine_free(engine);
 		return status;
 	}
-	/* A record that is overwritten must owe nothing and be out of reach of the next run. */
-	engine->unseen_max = engine->window.capacity - engine->settle - engine->options.window - 1;
 	*out = engine;
 	return STATUS_OK;
 }

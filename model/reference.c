@@ -33,17 +33,25 @@ static bool sees(const struct pass *pass, int l, int r)
 	return r - l <= ahead && l - r < pass->window;
 }
 
+static double dot(int count, const float *a, const float *b)
+{
+	double sum[8] = {0}; /* eight sums side by side: that much the compiler can vectorise */
+	int c = 0;
+	for (; c + 8 <= count; c += 8)
+		for (int i = 0; i < 8; i++)
+			sum[i] += (double)a[c + i] * (double)b[c + i];
+	for (; c < count; c++)
+		sum[0] += (double)a[c] * (double)b[c];
+	return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
 /* y[out] = W x + b. */
 static void apply(const struct model *model, struct linear_offsets o, int from_row, int out, int in, const float *x,
 		  float *y)
 {
 	const float *w = model->values + o.weight + (size_t)from_row * (size_t)in, *b = model->values + o.bias + from_row;
-	for (int i = 0; i < out; i++, w += in) {
-		double sum = (double)b[i];
-		for (int c = 0; c < in; c++)
-			sum += (double)w[c] * (double)x[c];
-		y[i] = (float)sum;
-	}
+	for (int i = 0; i < out; i++, w += in)
+		y[i] = (float)((double)b[i] + dot(in, w, x));
 }
 
 static void norm(const struct model *model, struct norm_offsets o, float *x)
@@ -73,14 +81,6 @@ static void embed(const struct model *model, const struct token *token, float *x
 	for (int c = 0; c < model->shape.width; c++)
 		x[c] += model->values[p->token_type + (size_t)c];
 	norm(model, p->embedding_norm, x);
-}
-
-static double dot(int count, const float *a, const float *b)
-{
-	double sum = 0;
-	for (int c = 0; c < count; c++)
-		sum += (double)a[c] * (double)b[c];
-	return sum;
 }
 
 /* One attention head of one row, which sees `count` rows, to y[e]. */

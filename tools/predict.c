@@ -63,7 +63,8 @@ struct result {
 	const struct model *model;
 	struct row *rows; /* row of note id is rows[id - 1] */
 	size_t count;
-	bool melody, velocity; /* the model has such a head */
+	int melody, velocity; /* heads, or -1; of two velocity heads the causal one: it is what the player is told at once */
+	enum prediction_kind expects; /* what the velocity head is published as */
 	struct verdict verdict[VERDICTS];
 	int verdicts; /* at least those of style and emotion */
 	struct own_labels own[HEADS_MAX];
@@ -77,7 +78,10 @@ static void print_help(void)
 	    "Writes one line a note: id, onset, pitch, velocity, duration, melody class (0 melody, 1 bridge,\n"
 	    "2 accompaniment, -1 unknown), its confidence, expected velocity, its spread, stage, and class and confidence "
 	    "of\n"
-	    "every task of your own for notes; then style, emotion and your own tasks for pieces.\n\n"
+	    "every task of your own for notes; then style, emotion and your own tasks for pieces. Velocity is expected "
+	    "from\n"
+	    "the notes before (causal) if the weights have a head for it, else from what stands around the note "
+	    "(hidden).\n\n"
 	    "  --live            play the file through the engine on a virtual clock: what the daemon sends at --speed 0\n"
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
@@ -104,8 +108,13 @@ static int find_verdict_head(const struct model_shape *shape, const char *verdic
 static bool find_heads(struct result *result)
 {
 	const struct model_shape *shape = model_shape(result->model);
-	result->melody = shape_find_head(shape, "melody") >= 0;
-	result->velocity = shape_find_head(shape, "velocity_hidden") >= 0;
+	result->melody = shape_find_head(shape, "melody");
+	result->velocity = shape_find_head(shape, "velocity_causal");
+	result->expects = PREDICT_VELOCITY_CAUSAL;
+	if (result->velocity < 0) {
+		result->velocity = shape_find_head(shape, "velocity_hidden");
+		result->expects = PREDICT_VELOCITY_HIDDEN;
+	}
 	result->verdict[VERDICT_STYLE] = (struct verdict){.name = "style", .head = find_verdict_head(shape, "style")};
 	result->verdict[VERDICT_EMOTION] = (struct verdict){.name = "emotion", .head = find_verdict_head(shape, "emotion")};
 	result->verdicts = VERDICT_OWN;
@@ -147,10 +156,11 @@ static void take_prediction(void *context, const struct prediction *prediction)
 		row->melody = prediction->label;
 		row->confidence = prediction->confidence;
 		row->stage = prediction->stage;
-	} else if (prediction->kind == PREDICT_VELOCITY_HIDDEN && row) {
+	} else if (prediction->kind == result->expects && row) {
 		row->expected = prediction->expected;
 		row->spread = prediction->spread;
-		row->stage = prediction->stage;
+		if (result->melody < 0)
+			row->stage = prediction->stage;
 	} else if (prediction->kind == PREDICT_STYLE || prediction->kind == PREDICT_EMOTION) {
 		struct verdict *verdict =
 		    &result->verdict[prediction->kind == PREDICT_STYLE ? VERDICT_STYLE : VERDICT_EMOTION];
@@ -219,7 +229,7 @@ static bool label_notes(struct result *result, struct listener *listener, const 
 		struct row *row = &result->rows[i];
 		const float *of_note = probability + i * (size_t)spec->classes;
 		struct answer answer;
-		if (spec->setting == SETTING_HIDDEN) {
+		if (head == result->velocity) {
 			answer_of_velocities(spec, of_note, row->velocity, &answer);
 			row->expected = answer.expected;
 			row->spread = answer.spread;
@@ -274,7 +284,6 @@ static enum status listen(struct result *result, const struct timeline *timeline
 {
 	const struct model_shape *shape = model_shape(result->model);
 	int window = result->request->window ? result->request->window : shape->span;
-	int melody = shape_find_head(shape, "melody"), velocity = shape_find_head(shape, "velocity_hidden");
 	struct piece piece = {0};
 	if (window > shape->span)
 		return status_fail(error, STATUS_USAGE, "a window of %d notes: %s allows 1 to %d", window,
@@ -282,10 +291,10 @@ static enum status listen(struct result *result, const struct timeline *timeline
 	struct listener *listener = listener_new(result->model, window, window);
 	float *probability = malloc((result->count + 1) * CLASSES_MAX * sizeof *probability);
 	bool good = listener && probability && make_piece(result, timeline, grid, &piece);
-	if (good && melody >= 0)
-		good = label_notes(result, listener, &piece, melody, probability);
-	if (good && velocity >= 0)
-		good = label_notes(result, listener, &piece, velocity, probability);
+	if (good && result->melody >= 0)
+		good = label_notes(result, listener, &piece, result->melody, probability);
+	if (good && result->velocity >= 0)
+		good = label_notes(result, listener, &piece, result->velocity, probability);
 	for (int i = 0; good && i < result->owns; i++)
 		good = label_own(result, listener, &piece, &result->own[i], probability);
 	for (int i = 0; good && i < result->verdicts; i++)
@@ -328,6 +337,10 @@ static void print_json(const struct result *result)
 	emit_text(&json, "model_sha256", model_sha256(result->model));
 	emit_text(&json, "mode", result->request->live ? "live" : "file");
 	emit_text(&json, "grid", result->request->grid);
+	emit_text(&json, "velocity_setting",
+		  result->velocity < 0			       ? NULL
+		  : result->expects == PREDICT_VELOCITY_CAUSAL ? "causal"
+							       : "hidden");
 	emit_open(&json, "notes", '[');
 	for (size_t i = 0; i < result->count; i++) {
 		const struct row *row = &result->rows[i];
@@ -337,11 +350,11 @@ static void print_json(const struct result *result)
 		emit_integer(&json, "pitch", row->pitch);
 		emit_integer(&json, "velocity", row->velocity);
 		emit_integer(&json, "duration_ms", to_ms(row->duration_us));
-		if (result->melody) {
+		if (result->melody >= 0) {
 			emit_integer(&json, "melody", row->melody);
 			emit_real(&json, "confidence", (double)row->confidence);
 		}
-		if (result->velocity) {
+		if (result->velocity >= 0) {
 			emit_real(&json, "expected", (double)row->expected);
 			emit_real(&json, "spread", (double)row->spread);
 		}
@@ -385,11 +398,11 @@ static void print_table(const struct result *result)
 		const struct row *row = &result->rows[i];
 		printf("%zu\t%lld\t%d\t%d\t%lld", i + 1, (long long)to_ms(row->onset_us), row->pitch, row->velocity,
 		       (long long)to_ms(row->duration_us));
-		if (result->melody)
+		if (result->melody >= 0)
 			printf("\t%d\t%.3f", row->melody, (double)row->confidence);
 		else
 			printf("\t-\t-");
-		if (result->velocity)
+		if (result->velocity >= 0)
 			printf("\t%.1f\t%.1f", (double)row->expected, (double)row->spread);
 		else
 			printf("\t-\t-");

@@ -142,6 +142,7 @@ static enum status play(struct hearing *hearing, const struct timeline *timeline
 	enum status status = engine_new(job->model, grid, &job->options->engine, &sink, &hearing->engine, error);
 	if (status != STATUS_OK)
 		return status;
+	engine_want(hearing->engine, 1u << job->kind); /* nobody listens for the others */
 	engine_watch(hearing->engine, take_inference, hearing);
 	replay_start(&hearing->replay, hearing->engine);
 	for (size_t i = 0; i < timeline->count; i++) {
@@ -352,8 +353,8 @@ static bool summarise(const struct job *job, struct live_evaluation *evaluation)
 /* Says what is wrong with head and options before any file is played. */
 static enum status find_kind(struct job *job, int head, struct error *error)
 {
-	static const enum prediction_kind kinds[] = {PREDICT_MELODY, PREDICT_VELOCITY_HIDDEN, PREDICT_STYLE,
-						     PREDICT_EMOTION};
+	static const enum prediction_kind kinds[] = {PREDICT_MELODY, PREDICT_VELOCITY_CAUSAL, PREDICT_VELOCITY_HIDDEN,
+						     PREDICT_STYLE, PREDICT_EMOTION};
 	double bpm = job->options->bpm;
 	struct engine_sink nobody = {0};
 	struct engine *engine;

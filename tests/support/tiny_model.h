@@ -29,7 +29,7 @@ static inline void tiny_head(struct model_shape *shape, const char *name, enum h
 	}
 }
 
-/* Two layers of 32, two heads, span 64; look-ahead and freeze as given. */
+/* Two layers of 32, two attention heads, span 64; look-ahead and freeze as given. */
 static inline struct model_shape tiny_shape(int lookahead, int freeze)
 {
 	static const char *const melody[] = {"melody", "bridge", "accompaniment"};
@@ -45,6 +45,7 @@ static inline struct model_shape tiny_shape(int lookahead, int freeze)
 	tiny_head(&shape, "melody", HEAD_NOTE, SETTING_PLAYED, 3, melody, 0.4f);
 	tiny_head(&shape, "velocity_hidden", HEAD_NOTE, SETTING_HIDDEN, TOKEN_VELOCITIES, NULL, 0);
 	tiny_head(&shape, "style_pianist8", HEAD_SEQUENCE, SETTING_PLAYED, 8, style, 0.3f);
+	tiny_head(&shape, "velocity_causal", HEAD_NOTE, SETTING_CAUSAL, TOKEN_VELOCITIES, NULL, 0);
 	return shape;
 }
 

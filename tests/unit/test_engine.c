@@ -123,7 +123,7 @@ static void test_flood(void **state)
 	struct engine_options options = patient;
 	struct scene scene = begin(2, 2, &options, 21, 1);
 	(void)state;
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		play_on();
 		if (i % 3 == 0)
 			release_some(0.4);
@@ -151,6 +151,44 @@ static void test_unlimited(void **state)
 	play_randomly(700, 200, true);
 	finish();
 	check_stages(0, player.notes, true);
+	/* but the causal setting, which is a stream whatever the look-ahead */
+	forward(scene.model, options.window, SETTING_CAUSAL, 3, player.since_reset, player.notes - player.since_reset);
+	for (int i = player.since_reset; i < player.notes; i++)
+		compare_velocity(&told.causal[i].last, expected[i].causal, i);
+	end(&scene);
+}
+
+/* The last verdict is that of the whole history's states over the window. */
+static void compare_style(const struct model *model, int window)
+{
+	int count = player.notes - player.since_reset, d = model_shape(model)->width;
+	int first = count > window ? count - window : 0;
+	float *hidden = malloc((size_t)(count * d) * sizeof *hidden), logits[CLASSES_MAX];
+	float *scratch = malloc(model_sequence_scratch(model, window) * sizeof *scratch);
+	assert_true(reference_hidden(model, SETTING_PLAYED, window, player.token + player.since_reset, count, hidden));
+	model_sequence_logits(model, 2, hidden + first * d, count - first, scratch, logits);
+	model_probabilities(model, 2, logits, logits);
+	for (int c = 0; c < 8; c++)
+		assert_true(fabsf(told.style.probability[c] - logits[c]) < TOLERANCE);
+	free(hidden);
+	free(scratch);
+}
+
+/* Verdicts through everything that a stream does: what is kept between them is right. */
+static void test_style_is_whole_history(void **state)
+{
+	struct scene scene = begin(2, 5, &defaults, 14, 1);
+	(void)state;
+	for (int part = 0; part < 12; part++) {
+		play_randomly(40 + 17 * part, part % 3 ? 60 : 0, true);
+		play_on(); /* a verdict is about new notes */
+		finish();
+		compare_style(scene.model, defaults.window);
+		if (part % 5 == 4) {
+			engine_reset(player.engine, player.now_us);
+			player.since_reset = player.notes;
+		}
+	}
 	end(&scene);
 }
 
@@ -183,6 +221,7 @@ static void test_style(void **state)
 	play_on();
 	finish();
 	assert_int_equal(told.styles, before + 1);
+	compare_style(scene.model, defaults.window);
 	finish();
 	assert_int_equal(told.styles, before + 1);
 	end(&scene);
@@ -231,6 +270,83 @@ static void test_hidden_hides(void **state)
 		end(&scene);
 	}
 	assert_true(heard > 100);
+}
+
+/* Other velocities from note 100 on: what was expected of it, and of all before, is the same to the bit; of the next not. */
+static void test_causal_does_not_leak(void **state)
+{
+	static struct told causal[200];
+	(void)state;
+	for (int pass = 0; pass < 2; pass++) {
+		struct scene scene = begin(2, 2, &defaults, 20, 1);
+		for (int i = 0; i < 200; i++) {
+			player.softer = pass == 1 && i >= 100;
+			play_on();
+			answer();
+			release_some(0.4);
+			player.now_us += 50000;
+		}
+		finish();
+		for (int i = 0; i < 200 && pass == 1; i++) {
+			const struct prediction *a = &causal[i].last, *b = &told.causal[i].last;
+			assert_int_equal(a->expected == b->expected && a->spread == b->spread, i <= 100);
+			assert_true(i >= 100 || a->confidence == b->confidence);
+		}
+		memcpy(causal, told.causal, sizeof causal);
+		end(&scene);
+	}
+}
+
+/* ---- who listens ---- */
+
+/* Kinds come and go. Nothing is said of a kind that nobody wants; what is said of the others is what it would have been, and
+ * so it is again, once that has caught up, of every note that begins then. */
+static void test_want(void **state)
+{
+	static const unsigned kinds[] = {1u << PREDICT_VELOCITY_CAUSAL, 0, ~0u, 1u << PREDICT_MELODY_ON,
+					 1u << PREDICT_VELOCITY_HIDDEN | 1u << PREDICT_STYLE};
+	struct engine_options options = patient;
+	int heads[3] = {PREDICT_MELODY, PREDICT_VELOCITY_HIDDEN, PREDICT_VELOCITY_CAUSAL};
+	(void)state;
+	for (int lookahead = 0; lookahead < 5; lookahead += 2) {
+		struct scene scene = begin(lookahead, 3, &options, 90 + (uint64_t)lookahead, 1);
+		int asked[3] = {0}, spoken[3] = {0};
+		for (int part = 0; part < 25; part++) {
+			unsigned wanted = part % 2 ? kinds[part / 2 % 5] : ~0u;
+			int first = player.notes;
+			struct told *labels[3] = {told.melody, told.velocity, told.causal};
+			engine_want(player.engine, wanted);
+			play_randomly((int)random_integer(&player.random, 3, 120), 50, true);
+			for (int h = 0; h < 3; h++) {
+				unsigned kind = 1u << heads[h] | (h == 0 ? 1u << PREDICT_MELODY_ON : 0);
+				for (int i = first; i < player.notes; i++) {
+					int told_of = labels[h][i].stages[0] + labels[h][i].stages[2];
+					assert_true(wanted & kind || told_of == 0);
+					asked[h] += (wanted & kind) != 0;
+					spoken[h] += told_of > 0;
+				}
+			}
+		}
+		engine_want(player.engine, ~0u);
+		finish();
+		assert_true(engine_deadline(player.engine) == INT64_MAX);
+		forward(scene.model, options.window, SETTING_PLAYED, 0, 0, player.notes);
+		forward(scene.model, options.window, SETTING_HIDDEN, 1, 0, player.notes);
+		forward(scene.model, options.window, SETTING_CAUSAL, 3, 0, player.notes);
+		for (int i = 0; i < player.notes; i++) {
+			const struct prediction *melody = &told.melody[i].last;
+			assert_int_equal(told.off[i], told.on[i]);
+			if (told.melody[i].final && melody->label >= 0)
+				assert_true(fabsf(expected[i].melody[melody->label] - melody->confidence) < TOLERANCE);
+			if (told.velocity[i].final)
+				compare_velocity(&told.velocity[i].last, expected[i].velocity, i);
+			if (told.causal[i].stages[2])
+				compare_velocity(&told.causal[i].last, expected[i].causal, i);
+		}
+		for (int h = 0; h < 3; h++) /* catching up takes a few notes, not all of them */
+			assert_in_range(spoken[h], asked[h] / 2, asked[h]);
+		end(&scene);
+	}
 }
 
 static void count_allocations(const char *backend)
@@ -292,7 +408,10 @@ int main(void)
 	    cmocka_unit_test(test_unlimited),
 	    cmocka_unit_test(test_style),
 	    cmocka_unit_test(test_held_for_ever),
+	    cmocka_unit_test(test_style_is_whole_history),
 	    cmocka_unit_test(test_hidden_hides),
+	    cmocka_unit_test(test_causal_does_not_leak),
+	    cmocka_unit_test(test_want),
 	    cmocka_unit_test(test_nothing_allocates),
 	    cmocka_unit_test(test_wrong_options),
 	};

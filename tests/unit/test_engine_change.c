@@ -128,6 +128,7 @@ static void test_change_of_heads(void **state)
 		assert_true(told.velocity[i].final);
 		assert_int_equal(told.melody[i].stages[0], !silent && i != end_of_second);
 		assert_int_equal(told.melody[i].stages[2], !silent && i != end_of_second);
+		assert_int_equal(told.causal[i].stages[2], !silent && i != end_of_second);
 	}
 	model_free(velocity);
 	end(&scene);

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 
 #include "base/random.h"
+#include "model/predictors.h"
 #include "model/reference.h"
 #include "tests/support/tiny_model.h"
 
@@ -74,7 +75,7 @@ struct told {
 };
 
 struct stage {
-	struct told melody[NOTES_MAX], velocity[NOTES_MAX];
+	struct told melody[NOTES_MAX], velocity[NOTES_MAX], causal[NOTES_MAX];
 	int on[NOTES_MAX], off[NOTES_MAX];
 	struct prediction on_prediction[NOTES_MAX];
 	int styles, resets;
@@ -113,6 +114,12 @@ static inline void take(void *context, const struct prediction *p)
 	assert_in_range(index, 0, NOTES_MAX - 1);
 	switch (p->kind) {
 	case PREDICT_MELODY: take_label(&stage->melody[index], p, 0); break;
+	case PREDICT_VELOCITY_CAUSAL: /* once, and that for good */
+		assert_int_equal(p->stage, STAGE_FINAL);
+		assert_int_equal(stage->causal[index].stages[STAGE_FINAL]++, 0);
+		assert_true(p->trigger_us >= p->event_us); /* the note's own, whenever it is said */
+		stage->causal[index].last = *p;
+		break;
 	case PREDICT_VELOCITY_HIDDEN:
 		take_label(&stage->velocity[index], p, fabsf(p->expected - stage->velocity[index].last.expected));
 		break;
@@ -227,30 +234,63 @@ static inline void pass_time(int64_t us)
 
 struct expectation {
 	float melody[3];
-	float velocity[TOKEN_VELOCITIES];
+	float velocity[TOKEN_VELOCITIES], causal[TOKEN_VELOCITIES];
 };
 
 static struct expectation expected[NOTES_MAX];
 
+/* What a head reads of note i, the first note being `from`. */
+static inline void gather(const struct model *model, enum head_setting setting, int from, int i, const float *hidden,
+			  float *input)
+{
+	uint8_t pitch[NOTES_MAX], velocity[NOTES_MAX];
+	memcpy(input, hidden, (size_t)model_shape(model)->width * sizeof *input);
+	if (setting != SETTING_CAUSAL)
+		return;
+	int oldest = i - PREDICTORS_REACH > from ? i - PREDICTORS_REACH : from;
+	for (int k = oldest; k < i; k++) {
+		pitch[k - oldest] = player.on[k].pitch;
+		velocity[k - oldest] = player.on[k].velocity;
+	}
+	predictors_compute(pitch, velocity, i - oldest, player.on[i].pitch, input + model_shape(model)->width);
+}
+
 static inline void forward(const struct model *model, int window, enum head_setting setting, int head, int from, int count)
 {
 	const struct model_shape *shape = model_shape(model);
-	struct token *tokens = malloc((size_t)count * sizeof *tokens);
 	float *hidden = malloc((size_t)count * (size_t)shape->width * sizeof *hidden);
+	assert_true(reference_hidden(model, setting, window, player.token + from, count, hidden));
 	for (int i = 0; i < count; i++) {
-		tokens[i] = player.token[from + i];
-		if (setting == SETTING_HIDDEN)
-			tokens[i].id[ATTRIBUTE_VELOCITY] = token_special(ATTRIBUTE_VELOCITY, SPECIAL_MASK);
-	}
-	assert_true(reference_hidden(model, setting, window, tokens, count, hidden));
-	for (int i = 0; i < count; i++) {
-		float *out = setting == SETTING_HIDDEN ? expected[from + i].velocity : expected[from + i].melody;
-		float logits[CLASSES_MAX];
-		model_note_logits(model, head, hidden + (size_t)i * (size_t)shape->width, 1, logits);
+		float *out = setting == SETTING_HIDDEN	 ? expected[from + i].velocity
+			     : setting == SETTING_CAUSAL ? expected[from + i].causal
+							 : expected[from + i].melody;
+		float logits[CLASSES_MAX], input[256];
+		gather(model, setting, from, from + i, hidden + (size_t)i * (size_t)shape->width, input);
+		model_note_logits(model, head, input, 1, logits);
 		model_probabilities(model, head, logits, out);
 	}
-	free(tokens);
 	free(hidden);
+}
+
+/* A velocity label is what these probabilities say. */
+static inline void compare_velocity(const struct prediction *told_of, const float *probability, int i)
+{
+	float mean = 0, square = 0, dynamic = 0;
+	for (int c = 0; c < TOKEN_VELOCITIES; c++) {
+		float v = 4.0f * (float)c + 2;
+		mean += probability[c] * v;
+		square += probability[c] * v * v;
+		if (dynamic_of_velocity((int)v) == dynamic_of_velocity(player.on[i].velocity))
+			dynamic += probability[c];
+	}
+	if (fabsf(told_of->expected - mean) >= 127 * TOLERANCE)
+		print_error("note %d: expected %g, whole history %g\n", i, (double)told_of->expected, (double)mean);
+	assert_true(fabsf(told_of->expected - mean) < 127 * TOLERANCE);
+	assert_true(fabsf(told_of->spread - sqrtf(fmaxf(square - mean * mean, 0))) < 0.2f);
+	assert_true(fabsf(told_of->confidence - dynamic) < TOLERANCE);
+	assert_int_equal(told_of->velocity, player.on[i].velocity);
+	assert_int_equal(told_of->pitch, player.on[i].pitch);
+	assert_int_equal(told_of->event_us, player.on[i].event_us);
 }
 
 /* Every final label of notes from..end-1 is that of the whole history. */
@@ -258,18 +298,11 @@ static inline void compare(const struct model *model, int window, int from, int 
 {
 	forward(model, window, SETTING_PLAYED, 0, from, end - from);
 	forward(model, window, SETTING_HIDDEN, 1, from, end - from);
+	forward(model, window, SETTING_CAUSAL, 3, from, end - from);
 	for (int i = from; i < end; i++) {
 		const struct expectation *e = &expected[i];
-		const struct prediction *melody = &told.melody[i].last, *velocity = &told.velocity[i].last;
+		const struct prediction *melody = &told.melody[i].last;
 		float best = fmaxf(e->melody[0], fmaxf(e->melody[1], e->melody[2]));
-		float mean = 0, square = 0, dynamic = 0;
-		for (int c = 0; c < TOKEN_VELOCITIES; c++) {
-			float v = 4.0f * (float)c + 2;
-			mean += e->velocity[c] * v;
-			square += e->velocity[c] * v * v;
-			if (dynamic_of_velocity((int)v) == dynamic_of_velocity(player.on[i].velocity))
-				dynamic += e->velocity[c];
-		}
 		assert_true(told.melody[i].final && told.velocity[i].final);
 		if (fabsf(melody->confidence - best) >= TOLERANCE)
 			print_error("note %d: melody %g, whole history %g\n", i, (double)melody->confidence, (double)best);
@@ -278,10 +311,8 @@ static inline void compare(const struct model *model, int window, int from, int 
 			assert_true(fabsf(e->melody[melody->label] - best) < TOLERANCE);
 		else
 			assert_true(best < 0.4f + TOLERANCE);
-		assert_true(fabsf(velocity->expected - mean) < 127 * TOLERANCE);
-		assert_true(fabsf(velocity->spread - sqrtf(square - mean * mean)) < 0.2f);
-		assert_true(fabsf(velocity->confidence - dynamic) < TOLERANCE);
-		assert_int_equal(velocity->velocity, player.on[i].velocity);
+		compare_velocity(&told.velocity[i].last, e->velocity, i);
+		compare_velocity(&told.causal[i].last, e->causal, i);
 		assert_int_equal(melody->pitch, player.on[i].pitch);
 		assert_int_equal(melody->event_us, player.on[i].event_us);
 	}
@@ -297,6 +328,7 @@ static inline void check_stages(int from, int end, bool revises)
 		assert_int_equal(melody->stages[2], 1);
 		assert_int_equal(velocity->stages[0], 1);
 		assert_int_equal(velocity->stages[2], 1);
+		assert_int_equal(told.causal[i].stages[2], 1);
 		assert_int_equal(told.off[i], told.on[i]);
 		revised += melody->stages[1] + velocity->stages[1];
 		ons += told.on[i];
