@@ -185,7 +185,7 @@ static void test_same_bits(void **state)
 	two = done(two);
 	assert_same(&one, &two);
 	/* stopped where nothing is due, validated there, resumed on another number of threads */
-	stopped.stop_after = 6;
+	stopped.stop_after = 5;
 	stopped = done(stopped);
 	assert_true(stopped.valid.asked[0] > 0 && stopped.last.freezings > 0);
 	assert_memory_not_equal(one.values, stopped.values, one.bytes);
