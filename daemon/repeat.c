@@ -227,7 +227,10 @@ static void compare(void *context, const char *line)
 	const char *text = NULL;
 	if (repeat->message_line == 0 || journal_is_passing(line))
 		return; /* what opens the session */
-	bool same = next_entry(repeat, &repeat->message_line, "M", &entry, &text) && strcmp(text, line) == 0;
+	bool recorded = next_entry(repeat, &repeat->message_line, "M", &entry, &text);
+	if (!recorded && !repeat->complete)
+		return; /* the last entry's messages were cut off */
+	bool same = recorded && strcmp(text, line) == 0;
 	repeat->messages++;
 	repeat->different += !same;
 	if (!same && repeat->different == 1)

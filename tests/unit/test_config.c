@@ -54,7 +54,6 @@ static void test_refuses(void **state)
 	refuses("decide = 60\nrubbish\n", "a.conf, line 2", "key = value");
 	refuses("[engine]\nwindow = 300\n", "a.conf, line 2", "[midibertd]");
 	refuses("version = yes\n", "line 1", "version");
-	refuses("record = takes\n", "line 1", "record");
 	refuses("loop = 1\n", "line 1", "yes or no");
 	snprintf(line, sizeof line, "decide = 60\nconnect = %0900d\n", 1);
 	refuses(line, "line 2", "too long");
