@@ -47,8 +47,8 @@ ROWS, BATCH = 256, 16
 NOTES_A_STEP = ROWS * 3 // 4 * BATCH  # sequences are half as long to as long as ROWS
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, help="folder of everything that is made")
     parser.add_argument("--pop909", required=True, help="folder of its train.tsv and valid.tsv")
     parser.add_argument("--pianist8", required=True, help="the same")
@@ -59,9 +59,9 @@ def arguments():
     parser.add_argument("--finetune-notes", type=float, default=3e6, help="notes to fine-tune on (3e6)")
     parser.add_argument("--validate-every", type=int, default=1, help="judge on every N-th piece of valid (1)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", help="variants, by comma: " + ", ".join(VARIANTS))
+    parser.add_argument("--only", help="variants, by comma; an unknown one has all of them listed")
     parser.add_argument("--report", action="store_true", help="train nothing, write what is there")
-    return parser.parse_args()
+    return parser
 
 
 def thin(source, target, every):
@@ -75,7 +75,8 @@ def thin(source, target, every):
 
 
 class Lab:
-    """The work folder: what is made of what, and how it is called."""
+    """The work folder: what is made of what, and how it is called. ablation_live.py asks other questions in the same way."""
+    variants, figures = VARIANTS, FIGURES
 
     def __init__(self, options):
         self.options = options
@@ -138,36 +139,41 @@ class Lab:
                 "--json"]
         return json.loads(subprocess.run(call, stdout=subprocess.PIPE, check=True).stdout)
 
+    def heads(self):
+        return ["--manifest", "melody,velocity_hidden=" + self.path("pop909.train.tsv"),
+                "--manifest", "velocity_hidden,style_pianist8=" + self.path("pianist8.train.tsv"),
+                "--valid", "melody,velocity_hidden=" + self.path("pop909.valid.tsv"),
+                "--valid", "style_pianist8=" + self.path("pianist8.valid.tsv"), "--mix", "melody=2,velocity_hidden=2,style_pianist8=1"]
+
+    def evaluate(self, model):
+        style = self.judge(model, "style_pianist8", "pianist8")
+        return {"melody": self.judge(model, "melody", "pop909")["accuracy"],
+                "velocity": self.judge(model, "velocity", "pop909")["accuracy"],
+                "style by window": style["window"]["accuracy"], "style by piece": style["piece"]["accuracy"]}
+
     def run(self, variant, seed):
         name = "%s-%d" % (variant, seed)
         if self.load(name + ".json"):
             return
         print("%s, seed %d" % (variant, seed), flush=True)
-        _, kind, tuning = VARIANTS[variant]
+        _, kind, tuning = self.variants[variant]
         out = self.path(name + ".safetensors")
-        heads = ["--manifest", "melody,velocity_hidden=" + self.path("pop909.train.tsv"),
-                 "--manifest", "velocity_hidden,style_pianist8=" + self.path("pianist8.train.tsv"),
-                 "--valid", "melody,velocity_hidden=" + self.path("pop909.valid.tsv"),
-                 "--valid", "style_pianist8=" + self.path("pianist8.valid.tsv"), "--mix", "melody=2,velocity_hidden=2,style_pianist8=1"]
         start = ["--init", self.pretrain(kind, seed)] if kind else []
-        self.train("finetune", out, self.options.finetune_notes, seed, tuning + heads + start)
-        style = self.judge(out, "style_pianist8", "pianist8")
-        self.save(name + ".json", {"melody": self.judge(out, "melody", "pop909")["accuracy"],
-                                   "velocity": self.judge(out, "velocity", "pop909")["accuracy"],
-                                   "style by window": style["window"]["accuracy"], "style by piece": style["piece"]["accuracy"]})
+        self.train("finetune", out, self.options.finetune_notes, seed, tuning + self.heads() + start)
+        self.save(name + ".json", self.evaluate(out))
         os.remove(out)
 
     def report(self, seeds):
         """ablation.tsv, .md and .svg of what is finished."""
         found = {variant: [result for seed in seeds for result in [self.load("%s-%d.json" % (variant, seed))] if result]
-                 for variant in VARIANTS}
+                 for variant in self.variants}
         with open(self.path("ablation.tsv"), "w", encoding="utf-8") as file:
-            file.write("variant\tseed\t" + "\t".join(FIGURES) + "\n")
-            for variant in VARIANTS:
+            file.write("variant\tseed\t" + "\t".join(self.figures) + "\n")
+            for variant in self.variants:
                 for seed in seeds:
                     result = self.load("%s-%d.json" % (variant, seed))
                     if result:
-                        file.write("%s\t%d\t%s\n" % (variant, seed, "\t".join("%.5f" % result[key] for key in FIGURES)))
+                        file.write("%s\t%d\t%s\n" % (variant, seed, "\t".join("%.5f" % result[key] for key in self.figures)))
 
         def figure(variant, key):
             values = [100 * result[key] for result in found[variant]]
@@ -175,13 +181,13 @@ class Lab:
                 return None, 0, []
             return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0, values
         with open(self.path("ablation.md"), "w", encoding="utf-8") as file:
-            file.write("| | seeds | " + " | ".join(FIGURES) + " |\n|---|---|" + "---|" * len(FIGURES) + "\n")
-            for variant, (words, _, _) in VARIANTS.items():
-                cells = ["%.1f ± %.1f" % figure(variant, key)[:2] if found[variant] else "" for key in FIGURES]
+            file.write("| | seeds | " + " | ".join(self.figures) + " |\n|---|---|" + "---|" * len(self.figures) + "\n")
+            for variant, (words, _, _) in self.variants.items():
+                cells = ["%.1f ± %.1f" % figure(variant, key)[:2] if found[variant] else "" for key in self.figures]
                 file.write("| %s | %d | %s |\n" % (words, len(found[variant]), " | ".join(cells)))
         parts, top = [], 30
-        for key in FIGURES:
-            rows = [(words,) + figure(variant, key) for variant, (words, _, _) in VARIANTS.items()]
+        for key in self.figures:
+            rows = [(words,) + figure(variant, key) for variant, (words, _, _) in self.variants.items()]
             height, panel = chart.intervals(300, top, 420, key + ", accuracy on valid, %: mean, spread and single seeds", rows)
             parts += panel
             top += height + 34
@@ -189,13 +195,12 @@ class Lab:
             file.write(chart.page(760, top, parts))
 
 
-def main():
-    options = arguments()
-    lab = Lab(options)
-    variants = options.only.split(",") if options.only else list(VARIANTS)
+def work(options, lab):
+    """Trains what is asked for and writes the report."""
+    variants = options.only.split(",") if options.only else list(lab.variants)
     for variant in variants:
-        if variant not in VARIANTS:
-            sys.exit("%s: variants are %s" % (variant, ", ".join(VARIANTS)))
+        if variant not in lab.variants:
+            sys.exit("%s: variants are %s" % (variant, ", ".join(lab.variants)))
     seeds = range(1, options.seeds + 1)
     for seed in seeds:  # one seed of everything first: an early look at all
         for variant in variants:
@@ -206,4 +211,10 @@ def main():
     print("%s, .md, .svg" % lab.path("ablation.tsv"))
 
 
-main()
+def main():
+    options = arguments(__doc__).parse_args()
+    work(options, Lab(options))
+
+
+if __name__ == "__main__":
+    main()
