@@ -116,16 +116,9 @@ struct token octuple_token(const struct place *place, int pitch, int64_t duratio
 	return token;
 }
 
-/* A token on its way to its place in the order. */
-struct sorted_token {
-	int64_t cut;
-	size_t note;
-	struct token token;
-};
-
-static int compare(const void *left, const void *right)
+int octuple_sort_order(const void *left, const void *right)
 {
-	const struct sorted_token *a = left, *b = right;
+	const struct octuple_sorted *a = left, *b = right;
 
 	if (a->cut != b->cut)
 		return a->cut < b->cut ? -1 : 1;
@@ -135,13 +128,13 @@ static int compare(const void *left, const void *right)
 	return a->note < b->note ? -1 : a->note > b->note;
 }
 
-static struct sorted_token tokenize_note(const struct smf *file, const struct grid *grid, size_t index)
+static struct octuple_sorted tokenize_note(const struct smf *file, const struct grid *grid, size_t index)
 {
 	const struct smf_note *note = &file->notes[index];
 	int64_t start = octuple_position(note->start_tick, file->ticks_per_quarter);
 	int64_t end = octuple_position(note->end_tick, file->ticks_per_quarter);
 	struct place place = grid_place(grid, start);
-	struct sorted_token sorted = {.cut = place.bar / TOKEN_BARS, .note = index};
+	struct octuple_sorted sorted = {.cut = place.bar / TOKEN_BARS, .note = index};
 
 	sorted.token = octuple_token(&place, note->pitch, end - start, note->velocity, 0);
 	if (note->channel == DRUM_CHANNEL) {
@@ -152,7 +145,7 @@ static struct sorted_token tokenize_note(const struct smf *file, const struct gr
 }
 
 /* Copies sorted tokens out and notes where each cut begins. Cuts without a note do not appear. */
-static bool lay_out(const struct sorted_token *sorted, size_t count, struct octuple_tokens *tokens)
+static bool lay_out(const struct octuple_sorted *sorted, size_t count, struct octuple_tokens *tokens)
 {
 	size_t cuts = 0;
 
@@ -175,7 +168,7 @@ static bool lay_out(const struct sorted_token *sorted, size_t count, struct octu
 
 enum status octuple_tokenize(const struct smf *file, bool drums, struct octuple_tokens *tokens, struct error *error)
 {
-	struct sorted_token *sorted = malloc((file->note_count + 1) * sizeof *sorted);
+	struct octuple_sorted *sorted = malloc((file->note_count + 1) * sizeof *sorted);
 	struct grid *grid;
 	size_t count = 0;
 	bool done = false;
@@ -186,7 +179,7 @@ enum status octuple_tokenize(const struct smf *file, bool drums, struct octuple_
 		for (size_t i = 0; i < file->note_count; i++)
 			if (drums || file->notes[i].channel != DRUM_CHANNEL)
 				sorted[count++] = tokenize_note(file, grid, i);
-		qsort(sorted, count, sizeof *sorted, compare);
+		qsort(sorted, count, sizeof *sorted, octuple_sort_order);
 		done = lay_out(sorted, count, tokens);
 	}
 	free(sorted);

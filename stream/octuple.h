@@ -37,6 +37,14 @@ int octuple_velocity_of_id(int id); /* 4 id + 2 */
  * Instrument is 0. */
 struct token octuple_token(const struct place *place, int pitch, int64_t duration_positions, int velocity, int bar_offset);
 
+/* A token on its way to its place in a file's order: by cut, all eight fields, then note. For qsort. */
+struct octuple_sorted {
+	int64_t cut; /* bar / TOKEN_BARS */
+	size_t note; /* index where it came from */
+	struct token token;
+};
+int octuple_sort_order(const void *left, const void *right);
+
 /* A file as published checkpoints and `midibert tokenize` see it: sorted by all eight fields, cut after 256 bars, bar
  * numbers restarting in each cut. Channel 10 is left out unless drums. Allocates; free both arrays with free(3). */
 struct octuple_tokens {

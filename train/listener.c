@@ -93,32 +93,14 @@ static bool make_room(struct listener *listener, size_t notes)
 	return true;
 }
 
-/* A token on its way to its place in sorted order. */
-struct sorted {
-	int64_t cut;
-	size_t note;
-	struct token token;
-};
-
-static int compare(const void *left, const void *right)
-{
-	const struct sorted *a = left, *b = right;
-	if (a->cut != b->cut)
-		return a->cut < b->cut ? -1 : 1;
-	for (int i = 0; i < ATTRIBUTES; i++)
-		if (a->token.id[i] != b->token.id[i])
-			return a->token.id[i] < b->token.id[i] ? -1 : 1;
-	return a->note < b->note ? -1 : a->note > b->note;
-}
-
 static bool sort_tokens(struct listener *listener, const struct piece *piece)
 {
-	struct sorted *sorted = malloc((piece->count + 1) * sizeof *sorted);
+	struct octuple_sorted *sorted = malloc((piece->count + 1) * sizeof *sorted);
 	if (!sorted)
 		return false;
 	for (size_t i = 0; i < piece->count; i++)
-		sorted[i] = (struct sorted){piece->notes[i].place.bar / TOKEN_BARS, i, listener->tokens[i]};
-	qsort(sorted, piece->count, sizeof *sorted, compare);
+		sorted[i] = (struct octuple_sorted){piece->notes[i].place.bar / TOKEN_BARS, i, listener->tokens[i]};
+	qsort(sorted, piece->count, sizeof *sorted, octuple_sort_order);
 	for (size_t i = 0; i < piece->count; i++) {
 		listener->tokens[i] = sorted[i].token;
 		listener->note[i] = sorted[i].note;
