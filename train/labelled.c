@@ -29,32 +29,41 @@ static uint64_t pass(void *context, int worker, uint64_t step, int index, float 
 	return (uint64_t)sequence_notes(&desk->sample.sequence);
 }
 
-/* Every worker takes every workers-th chunk of each head's validation part, chunks as long as training sequences. */
+/* One chunk of a piece, asked of one head. False: the piece has no label for it. */
+static bool validate_chunk(struct labelled *l, struct desk *desk, const struct piece *piece, size_t first, int head, bool mine,
+			   struct score *score)
+{
+	size_t rows = (size_t)l->rows, rest = piece->count - first;
+	struct sequence *sequence = &desk->sample.sequence;
+	sampler_plain(l->valid_sampler, piece, first, rest < rows ? (int)rest : l->rows, head, &desk->sample);
+	for (int other = 0; other < l->shape->heads; other++) {
+		if (other == head)
+			continue;
+		sequence->note_label[other] = NULL; /* each head is asked in its own round */
+		sequence->sequence_label[other] = LABEL_NONE;
+	}
+	if (!sequence->note_label[head] && sequence->sequence_label[head] == LABEL_NONE)
+		return false;
+	if (mine)
+		network_pass(l->network, desk->workspace, sequence, NULL, score);
+	return true;
+}
+
+/* Chunks as long as training sequences, so many of each head's validation part as the limit allows, spread over all its
+ * pieces; every worker takes every workers-th of them. */
 static void validate(void *context, int worker, int workers, struct score *score)
 {
 	struct labelled *l = context;
-	struct desk *desk = &l->desk[worker];
-	size_t rows = (size_t)l->rows;
-	for (int h = 0; h < l->shape->heads; h++) {
-		size_t seen = 0;
-		for (size_t i = 0; i < l->valid->count && seen < l->validate_notes; i++) {
+	for (int h = 0; l->validate_notes && h < l->shape->heads; h++) {
+		size_t every = sampler_notes(l->valid_sampler, h) / l->validate_notes + 1, chunk = 0, taken = 0;
+		for (size_t i = 0; i < l->valid->count; i++) {
 			const struct piece *piece = &l->valid->pieces[i];
-			for (size_t first = 0; first < piece->count && seen < l->validate_notes; first += rows) {
-				int count = piece->count - first < rows ? (int)(piece->count - first) : l->rows;
-				sampler_plain(l->valid_sampler, piece, first, count, h, &desk->sample);
-				struct sequence *sequence = &desk->sample.sequence;
-				for (int other = 0; other < l->shape->heads;
-				     other++) { /* each head is asked in its own round */
-					if (other != h) {
-						sequence->note_label[other] = NULL;
-						sequence->sequence_label[other] = LABEL_NONE;
-					}
-				}
-				if (!sequence->note_label[h] && sequence->sequence_label[h] == LABEL_NONE)
+			for (size_t first = 0; first < piece->count; first += (size_t)l->rows) {
+				if (chunk++ % every != 0)
+					continue;
+				bool mine = taken++ % (size_t)workers == (size_t)worker;
+				if (!validate_chunk(l, &l->desk[worker], piece, first, h, mine, score))
 					break;
-				seen += (size_t)count;
-				if ((seen / rows) % (size_t)workers == (size_t)worker)
-					network_pass(l->network, desk->workspace, sequence, NULL, score);
 			}
 		}
 	}

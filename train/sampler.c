@@ -108,6 +108,15 @@ void sampler_free(struct sampler *sampler)
 	free(sampler);
 }
 
+size_t sampler_notes(const struct sampler *sampler, int head)
+{
+	const struct pool *pool = &sampler->pool[head];
+	size_t notes = 0;
+	for (size_t i = 0; i < pool->count; i++)
+		notes += sampler->dataset->pieces[pool->piece[i]].count;
+	return notes;
+}
+
 bool sample_new(struct sample *sample, int rows)
 {
 	memset(sample, 0, sizeof *sample);

@@ -44,6 +44,7 @@ struct sampler;
 enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
 			int count, const struct sampler_options *options, struct sampler **sampler, struct error *error);
 void sampler_free(struct sampler *sampler); /* NULL is allowed */
+size_t sampler_notes(const struct sampler *sampler, int head); /* of all pieces that have a label for this head */
 
 /* Room for one sequence; one per thread. */
 struct sample {

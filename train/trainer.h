@@ -17,7 +17,7 @@ struct trainer_options {
 	int checkpoint_s;
 	uint64_t stop_after;   /* end after this step, short of optimiser.steps; 0: train them all */
 	int validate_steps;    /* validate every so many steps */
-	size_t validate_notes; /* at most so many notes a head */
+	size_t validate_notes; /* about so many of each head, spread over its validation part; 0: none */
 	int patience;	       /* end after so many validations without a better figure, with the best weights; 0: never */
 	int average;	       /* end with the mean of the weights at the last so many validations; 0: the last ones */
 };
