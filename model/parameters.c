@@ -216,9 +216,9 @@ static void add_text(void *context, const char *key, const char *value)
 		list->texts = grown;
 		list->room = room;
 	}
-	char *key_copy = strdup(key), *value_copy = strdup(value);
-	list->texts[list->count++] = (struct safetensors_text){key_copy, value_copy};
-	list->failed |= !key_copy || !value_copy;
+	struct safetensors_text *text = &list->texts[list->count++];
+	*text = (struct safetensors_text){strdup(key), strdup(value)};
+	list->failed |= !text->key || !text->value;
 }
 
 enum status parameters_write(const struct parameters *parameters, const struct model_shape *shape, const float *values,

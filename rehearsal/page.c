@@ -146,9 +146,10 @@ bool page_runs(const struct report *report, FILE *out)
 		text_put(out, TEXT_RUN_COUNT, word_count(shown).text, word_count(count).text, NULL);
 		fputs("</p>\n", out);
 	}
+	bool good = runs != NULL;
 	free(runs);
 	fputs("</section>\n", out);
-	return runs;
+	return good;
 }
 
 /* ---- what it rests on ---- */

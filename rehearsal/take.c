@@ -200,7 +200,7 @@ static void find_hand_tracks(const struct smf *file, struct take *take)
 	static const char *const words[HANDS][2] = {{"left", "lh"}, {"right", "rh"}};
 	take->hand_tracks[HAND_LEFT] = take->hand_tracks[HAND_RIGHT] = -1;
 	for (int track = 0; track < file->tracks; track++) {
-		char name[sizeof *file->track_names];
+		char name[sizeof *file->track_names] = "";
 		for (size_t i = 0; i < sizeof name; i++) {
 			char c = file->track_names[track][i];
 			name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

@@ -20,7 +20,8 @@ int masker_count(double u, int notes, int unfrozen, unsigned faults)
 /* Sorts indices by falling value, equal ones by index: heap sort, for qsort has no context. */
 static bool before(const float *value, int a, int b)
 {
-	return value[a] > value[b] || (value[a] == value[b] && a < b);
+	float left = value[a], right = value[b];
+	return left > right || (left == right && a < b);
 }
 
 static void sink(const float *value, int count, int at, int *index)

@@ -228,7 +228,7 @@ static void set_limits(const struct sampler *sampler, int count, bool cut, struc
 static bool known_duration(const struct sampler *sampler, const struct sample *sample, int i)
 {
 	int by = i + sampler->shape->freeze < sample->edge[i] ? i + sampler->shape->freeze : sample->edge[i];
-	return sample->notes[i].end_us <= sample->notes[by].onset_us && by > i;
+	return by > i && sample->notes[i].end_us <= sample->notes[by].onset_us;
 }
 
 static void label_notes(const struct sampler *sampler, const struct piece *piece, int head, int count, struct sample *sample)

@@ -53,7 +53,7 @@ static void print_draws(uint64_t key, uint64_t count)
 
 static void print_sequence(int index)
 {
-	struct token truth[T], shown[T];
+	struct token truth[T] = {0}, shown[T];
 	float worth[T], loss[T];
 	uint8_t frozen[T], chosen[T], became[T];
 	int8_t target[T];
