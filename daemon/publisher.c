@@ -81,6 +81,8 @@ void publisher_send_event(struct publisher *publisher, const struct event *event
 		if (!is_skipped(publisher, event))
 			osc_server_send_event(publisher->server, event, now_us);
 		break;
+	case EVENT_CLOCK:
+	case EVENT_TRANSPORT:
 	case EVENT_END: break;
 	}
 }

@@ -1,5 +1,5 @@
 /* The beat grid: three step functions over grid positions (where bars begin, which signature, which tempo), looked up by
- * bisection. Made by the set-up thread; the engine thread then only reads, but for grid_reset. It estimates nothing. */
+ * bisection; or the live beat, which stream/beat.c keeps. Made by the set-up thread. It estimates nothing. */
 #include "stream/grid.h"
 
 #include <math.h>
@@ -24,6 +24,7 @@ struct pace {
 };
 
 struct grid {
+	struct beat *beat; /* live grid: all that follows is unused */
 	bool fixed;
 	int64_t origin_us;			   /* fixed grid: time of position 0 */
 	size_t bar_count, meter_count, pace_count; /* each at least 1: the first entry stands at position 0 */
@@ -135,23 +136,52 @@ struct grid *grid_new_fixed(double bpm)
 	return grid;
 }
 
+struct grid *grid_new_live(const struct beat_options *options)
+{
+	struct grid *grid = new_grid(0, 0, BPM_DEFAULT);
+
+	if (!grid)
+		return NULL;
+	grid->beat = beat_new(options);
+	if (grid->beat)
+		return grid;
+	grid_free(grid);
+	return NULL;
+}
+
 void grid_free(struct grid *grid)
 {
 	if (!grid)
 		return;
+	beat_free(grid->beat);
 	free(grid->bars);
 	free(grid->meters);
 	free(grid->paces);
 	free(grid);
 }
 
+struct beat *grid_beat(const struct grid *grid)
+{
+	return grid->beat;
+}
+
+void grid_take(struct grid *grid, const struct event *event)
+{
+	if (grid->beat)
+		beat_take(grid->beat, event);
+}
+
 void grid_reset(struct grid *grid, int64_t event_us)
 {
+	if (grid->beat)
+		beat_reset(grid->beat, event_us);
 	grid->origin_us = event_us;
 }
 
 void grid_set_bpm(struct grid *grid, double bpm, int64_t now_us)
 {
+	if (grid->beat)
+		beat_set_bpm(grid->beat, bpm, now_us);
 	if (!grid->fixed || !(bpm >= 16 && bpm <= 256))
 		return;
 	/* So many quarters have passed; at the new tempo they began here. */
@@ -165,6 +195,8 @@ int64_t grid_position(const struct grid *grid, const struct event *event)
 {
 	double since_us;
 
+	if (grid->beat)
+		return beat_position(grid->beat, event->event_us);
 	if (!grid->fixed)
 		return event->position > 0 ? event->position : 0;
 	since_us = (double)event->event_us - (double)grid->origin_us;
@@ -173,6 +205,8 @@ int64_t grid_position(const struct grid *grid, const struct event *event)
 
 struct place grid_place(const struct grid *grid, int64_t position)
 {
+	if (grid->beat)
+		return beat_place(grid->beat, position);
 	const struct bars *bars = &grid->bars[find(grid->bars, sizeof *grid->bars, grid->bar_count, position)];
 	int64_t since = position - bars->position;
 	int64_t in_bar = since % bars->length;

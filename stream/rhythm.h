@@ -1,0 +1,36 @@
+/* Is this onset a beat? A small recurrent network (one GRU layer) over onsets: it reads what rhythm_ear.h describes and says
+ * where between two beats the onset lies, whether a bar begins there, and how long a beat is. Its numbers come from a weights
+ * file (engine/rhythm_file.h); this computes. Any thread; no allocation; the network is only read. */
+#ifndef MIDIBERTD_STREAM_RHYTHM_H
+#define MIDIBERTD_STREAM_RHYTHM_H
+
+#include "stream/rhythm_ear.h"
+
+#define RHYTHM_UNITS_MAX 128
+#define RHYTHM_PHASES 24  /* of a beat: [0] is the beat, [12] the middle between two */
+#define RHYTHM_PERIODS 32 /* lengths of a beat, evenly spaced in their logarithm */
+#define RHYTHM_OUTPUTS (RHYTHM_PHASES + 1 + RHYTHM_PERIODS)
+
+/* Matrices row by row; I inputs, H units, O outputs. Gates in the order reset, update, new. */
+struct rhythm_network {
+	int units;
+	const float *input, *input_bias;	 /* [I][3 H], [3 H] */
+	const float *recurrent, *recurrent_bias; /* [H][3 H]; [H]: of the new gate's recurrent part, inside the reset */
+	const float *output, *output_bias;	 /* [H][O], [O] */
+};
+
+struct rhythm_answer {
+	float phase[RHYTHM_PHASES];   /* probabilities */
+	float period[RHYTHM_PERIODS]; /* probabilities */
+	float downbeat;		      /* probability that a bar begins here, if this is a beat */
+};
+
+/* Length in seconds of the middle of a class of periods, and back: 0.19 to 2 s. */
+float rhythm_period_s(int period);
+int rhythm_period_of(float seconds);
+
+/* One onset: state[units] is carried from onset to onset and begins with zeros. */
+void rhythm_step(const struct rhythm_network *network, const float input[RHYTHM_INPUTS], float *state,
+		 struct rhythm_answer *answer);
+
+#endif
