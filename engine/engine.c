@@ -283,6 +283,7 @@ static void accept_note_on(struct engine *engine, const struct event *event)
 	struct window *window = &engine->window;
 	if (window->rows == 0)
 		grid_reset(engine->grid, event->event_us);
+	grid_take(engine->grid, event);
 	if (window->rows - window->seen >= engine->unseen_max)
 		engine_infer(engine, event->arrival_us);
 	struct note *leaving = window_note(window, window->rows);
@@ -320,9 +321,11 @@ void engine_accept(struct engine *engine, const struct event *event)
 {
 	if (event->kind == EVENT_NOTE_ON)
 		accept_note_on(engine, event);
-	else if (event->kind == EVENT_NOTE_OFF)
+	else
+		grid_take(engine->grid, event);
+	if (event->kind == EVENT_NOTE_OFF)
 		accept_note_off(engine, event);
-	/* Pedals, inputs and the end say nothing about labels; whoever drives the engine finalises or resets. */
+	/* Pedals, clocks, inputs and the end say nothing about labels; whoever drives the engine finalises or resets. */
 }
 
 /* ---- time and ends ---- */

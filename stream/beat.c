@@ -35,6 +35,7 @@ struct beat {
 	double quarters, bpm; /* the axis at at_us, and how it goes on */
 	double bar_start;     /* on the axis */
 	int64_t bar;
+	int64_t anchor_bar; /* the first one that this anchor counts */
 	int numerator, denominator;
 	bool begun; /* beats of a grid without a source are counted only after a reset */
 	struct beat_cue cue;
@@ -90,11 +91,11 @@ static void anchor(struct beat *beat, double since, int numerator, int denominat
 	beat->denominator = denominator;
 	if (turn > 0.5 * before) { /* the source is still in the bar before */
 		beat->bar_start = beat->quarters;
-		return;
+	} else {
+		beat->bar += turn < -0.5 * before;
+		beat->bar_start = beat->quarters - since;
 	}
-	if (turn < -0.5 * before)
-		beat->bar++;
-	beat->bar_start = beat->quarters - since;
+	beat->anchor_bar = beat->bar;
 }
 
 /* ---- sources ---- */
@@ -161,23 +162,23 @@ static void say(struct beat *beat, struct beat_cue cue, int64_t now_us)
 }
 
 /* Of a source that goes on by itself: the next beat of the grid. */
-static void say_steady(struct beat *beat, enum beat_source source, double bpm, double confidence)
+static void say_steady(struct beat *beat, enum beat_source source, double bpm, double confidence, int64_t now_us)
 {
 	struct beat_cue cue = {.source = source,
 			       .bpm = bpm,
 			       .confidence = confidence,
 			       .beats = beat->numerator,
 			       .next_us = INT64_MAX};
-	double unit = 4.0 / beat->denominator, since = (beat->quarters - beat->bar_start) / unit;
+	double unit = 4.0 / beat->denominator, since = (axis(beat, now_us) - beat->bar_start) / unit;
 	double next = ceil(since - JUST_PASSED);
 
 	if (source != BEAT_PLAIN && (source != BEAT_FIXED || beat->begun)) {
 		cue.bar = beat->bar + (int64_t)floor(next / beat->numerator);
 		cue.beat = (int)(next - floor(next / beat->numerator) * beat->numerator);
 		cue.beat_us = unit * BEAT_US_PER_MINUTE / beat->bpm;
-		cue.next_us = beat->at_us + (int64_t)llrint((next - since) * cue.beat_us);
+		cue.next_us = now_us + (int64_t)llrint((next - since) * cue.beat_us);
 	}
-	say(beat, cue, beat->at_us);
+	say(beat, cue, now_us);
 }
 
 /* Of the tracker: the beat that it has just announced, or only that it is believed. */
@@ -196,14 +197,23 @@ static void say_tracked(struct beat *beat, int64_t next_us)
 
 /* ---- keeping up ---- */
 
-static double plain_bpm(const struct beat *beat)
-{
-	return beat->options.bpm > 0 ? beat->options.bpm : BEAT_PLAIN_BPM;
-}
-
 static double within(double bpm)
 {
 	return bpm < BEAT_BPM_MIN ? BEAT_BPM_MIN : bpm > BEAT_BPM_MAX ? BEAT_BPM_MAX : bpm;
+}
+
+static double plain_bpm(const struct beat *beat)
+{
+	return beat->options.bpm > 0 ? within(beat->options.bpm) : BEAT_PLAIN_BPM;
+}
+
+/* A tempo alone. The axis is left as it is while the tempo stays, so that no rounding gathers. */
+static void keep_pace(struct beat *beat, double bpm, int64_t now_us)
+{
+	if (beat->bpm != bpm)
+		move_axis(beat, now_us);
+	beat->bpm = bpm;
+	roll_bars(beat, axis(beat, now_us));
 }
 
 /* The grid follows whoever is believed at now_us. */
@@ -211,8 +221,9 @@ static void follow(struct beat *beat, int64_t now_us)
 {
 	struct beat_line line = {0};
 
-	move_axis(beat, now_us);
 	enum beat_source source = choose(beat, now_us, &line);
+	if (source != BEAT_FIXED && source != BEAT_PLAIN)
+		move_axis(beat, now_us);
 	switch (source) {
 	case BEAT_CLOCK:
 	case BEAT_JACK:
@@ -221,7 +232,7 @@ static void follow(struct beat *beat, int64_t now_us)
 		double bar = 4.0 * line.numerator / line.denominator;
 		double since = beat_line_quarters(&line, beat->at_us);
 		anchor(beat, since - floor(since / bar) * bar, line.numerator, line.denominator);
-		say_steady(beat, source, line.shown_bpm, line.confidence);
+		say_steady(beat, source, line.shown_bpm, line.confidence, now_us);
 		break;
 	case BEAT_TRACKER:
 		beat->bpm = within(BEAT_US_PER_MINUTE / beat->heard.period_us);
@@ -231,9 +242,8 @@ static void follow(struct beat *beat, int64_t now_us)
 	case BEAT_FIXED:
 	case BEAT_PLAIN:
 	case BEAT_SOURCES:
-		beat->bpm = source == BEAT_FIXED ? beat->fixed_bpm : plain_bpm(beat);
-		roll_bars(beat, beat->quarters);
-		say_steady(beat, source, beat->bpm, source == BEAT_FIXED ? 1 : 0);
+		keep_pace(beat, source == BEAT_FIXED ? beat->fixed_bpm : plain_bpm(beat), now_us);
+		say_steady(beat, source, beat->bpm, source == BEAT_FIXED ? 1 : 0, now_us);
 		break;
 	}
 }
@@ -263,6 +273,7 @@ static void take_beat(struct beat *beat, const struct tracker_beat *heard)
 	beat->numerator = heard->bar_beats > beat->heard_place ? heard->bar_beats : beat->heard_place + 1;
 	beat->denominator = 4;
 	beat->bar_start = beat->quarters - late - beat->heard_place;
+	beat->anchor_bar = beat->bar;
 	beat->said_bar = beat->bar;
 	beat->said_place = beat->heard_place;
 	say_tracked(beat, heard->due_us);
@@ -400,9 +411,9 @@ void beat_reset(struct beat *beat, int64_t event_us)
 	beat->said_bar = 0;
 	beat->said_place = -1;
 	if (source == BEAT_FIXED || source == BEAT_PLAIN) {
-		beat->at_us = event_us;
+		beat->at_us = event_us; /* position 0 is here */
 		beat->quarters = beat->bar_start = 0;
-		beat->bar = 0;
+		beat->bar = beat->anchor_bar = 0;
 		beat->numerator = beat->denominator = 4;
 	}
 	beat->has_said = false; /* say it again */
@@ -421,17 +432,24 @@ struct place beat_place(struct beat *beat, int64_t position)
 	uint16_t numerator = (uint16_t)beat->numerator, denominator = (uint16_t)beat->denominator;
 
 	octuple_reduce_signature(&numerator, &denominator);
-	int64_t length = octuple_bar_length(numerator, denominator);
-	roll_bars(beat, (double)position / OCTUPLE_GRID);
+	int64_t length = octuple_bar_length(numerator, denominator), bar = beat->bar;
 	int64_t since = position - (int64_t)llrint(beat->bar_start * OCTUPLE_GRID);
-	if (since < 0)
-		since = 0; /* a note that comes late: its bar is over */
-	if (since >= length && length > 0)
-		since = length - 1;
-	return (struct place){.bar = beat->bar,
-			      .position = (uint8_t)(since > 127 ? 127 : since),
+	int64_t bars = since >= 0 ? since / length : -((-since + length - 1) / length);
+	if (bars < beat->anchor_bar - beat->bar) { /* a note that comes late: its bar is over */
+		bars = beat->anchor_bar - beat->bar;
+		since = bars * length;
+	}
+	int64_t in_bar = since - bars * length;
+	roll_bars(beat, (double)position / OCTUPLE_GRID);
+	return (struct place){.bar = bar + bars,
+			      .position = (uint8_t)(in_bar > 127 ? 127 : in_bar),
 			      .time_signature = octuple_signature_id(numerator, denominator),
 			      .tempo = octuple_tempo_id(beat->bpm)};
+}
+
+double beat_bpm(const struct beat *beat)
+{
+	return beat->bpm;
 }
 
 void beat_listen(struct beat *beat, void (*said)(void *context, const struct beat_cue *cue), void *context)

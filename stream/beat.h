@@ -65,6 +65,9 @@ int64_t beat_position(const struct beat *beat, int64_t event_us);
 /* Where a position that beat_position has just given lies. */
 struct place beat_place(struct beat *beat, int64_t position);
 
+/* In force now, of the grid. */
+double beat_bpm(const struct beat *beat);
+
 const struct beat_cue *beat_cue(const struct beat *beat);
 
 #endif

@@ -25,8 +25,6 @@ struct pace {
 
 struct grid {
 	struct beat *beat; /* live grid: all that follows is unused */
-	bool fixed;
-	int64_t origin_us;			   /* fixed grid: time of position 0 */
 	size_t bar_count, meter_count, pace_count; /* each at least 1: the first entry stands at position 0 */
 	struct bars *bars;
 	struct meter *meters;
@@ -77,8 +75,8 @@ static void add_pace(struct grid *grid, int64_t position, double bpm)
 	grid->paces[grid->pace_count - 1] = (struct pace){position, bpm, octuple_tempo_id(bpm)};
 }
 
-/* 4/4 at a tempo from position 0, with room for so many changes. */
-static struct grid *new_grid(size_t signatures, size_t tempos, double bpm)
+/* 4/4 at 120 bpm from position 0, with room for so many changes. */
+static struct grid *new_grid(size_t signatures, size_t tempos)
 {
 	struct grid *grid = calloc(1, sizeof *grid);
 
@@ -93,14 +91,14 @@ static struct grid *new_grid(size_t signatures, size_t tempos, double bpm)
 	}
 	grid->bars[0] = (struct bars){0, 0, octuple_bar_length(4, 4)};
 	grid->meters[0] = (struct meter){0, octuple_signature_id(4, 4)};
-	grid->paces[0] = (struct pace){0, bpm, octuple_tempo_id(bpm)};
+	grid->paces[0] = (struct pace){0, BPM_DEFAULT, octuple_tempo_id(BPM_DEFAULT)};
 	grid->bar_count = grid->meter_count = grid->pace_count = 1;
 	return grid;
 }
 
 struct grid *grid_new_file(const struct smf *file, size_t *clamped_signatures)
 {
-	struct grid *grid = new_grid(file->signature_count, file->tempo_count, BPM_DEFAULT);
+	struct grid *grid = new_grid(file->signature_count, file->tempo_count);
 	size_t clamped = 0;
 
 	if (!grid)
@@ -126,26 +124,20 @@ struct grid *grid_new_file(const struct smf *file, size_t *clamped_signatures)
 
 struct grid *grid_new_fixed(double bpm)
 {
-	struct grid *grid;
-
-	if (!(bpm >= 16))
-		bpm = 16;
-	grid = new_grid(0, 0, bpm > 256 ? 256 : bpm);
-	if (grid)
-		grid->fixed = true;
-	return grid;
+	if (!(bpm >= BEAT_BPM_MIN))
+		bpm = BEAT_BPM_MIN;
+	return grid_new_live(&(struct beat_options){.sources = BEAT_BIT(BEAT_FIXED), .bpm = bpm});
 }
 
 struct grid *grid_new_live(const struct beat_options *options)
 {
-	struct grid *grid = new_grid(0, 0, BPM_DEFAULT);
+	struct grid *grid = calloc(1, sizeof *grid);
 
-	if (!grid)
-		return NULL;
-	grid->beat = beat_new(options);
-	if (grid->beat)
+	if (grid)
+		grid->beat = beat_new(options);
+	if (grid && grid->beat)
 		return grid;
-	grid_free(grid);
+	free(grid);
 	return NULL;
 }
 
@@ -175,32 +167,19 @@ void grid_reset(struct grid *grid, int64_t event_us)
 {
 	if (grid->beat)
 		beat_reset(grid->beat, event_us);
-	grid->origin_us = event_us;
 }
 
 void grid_set_bpm(struct grid *grid, double bpm, int64_t now_us)
 {
 	if (grid->beat)
 		beat_set_bpm(grid->beat, bpm, now_us);
-	if (!grid->fixed || !(bpm >= 16 && bpm <= 256))
-		return;
-	/* So many quarters have passed; at the new tempo they began here. */
-	double since_us = ((double)now_us - (double)grid->origin_us) * grid->paces[0].bpm / bpm;
-
-	grid->origin_us = (int64_t)llrint((double)now_us - since_us);
-	grid->paces[0] = (struct pace){0, bpm, octuple_tempo_id(bpm)};
 }
 
 int64_t grid_position(const struct grid *grid, const struct event *event)
 {
-	double since_us;
-
 	if (grid->beat)
 		return beat_position(grid->beat, event->event_us);
-	if (!grid->fixed)
-		return event->position > 0 ? event->position : 0;
-	since_us = (double)event->event_us - (double)grid->origin_us;
-	return since_us > 0 ? (int64_t)llrint(since_us * (grid->paces[0].bpm * OCTUPLE_GRID / US_PER_MINUTE)) : 0;
+	return event->position > 0 ? event->position : 0;
 }
 
 struct place grid_place(const struct grid *grid, int64_t position)
@@ -219,5 +198,7 @@ struct place grid_place(const struct grid *grid, int64_t position)
 
 double grid_bpm(const struct grid *grid, int64_t position)
 {
+	if (grid->beat)
+		return beat_bpm(grid->beat);
 	return grid->paces[find(grid->paces, sizeof *grid->paces, grid->pace_count, position)].bpm;
 }

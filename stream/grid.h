@@ -1,6 +1,5 @@
-/* The beat grid: from an event to bar, position, signature and tempo. Three kinds: a file's own tempo map, a fixed tempo
- * counted from the last reset, and the live beat (stream/beat.h). Made by the set-up thread, then used by the engine thread
- * alone. */
+/* The beat grid: from an event to bar, position, signature and tempo. Two kinds: a file's own tempo map, and the live beat
+ * (stream/beat.h), of which a fixed tempo is the simplest. Made by the set-up thread, then used by the engine thread alone. */
 #ifndef MIDIBERTD_STREAM_GRID_H
 #define MIDIBERTD_STREAM_GRID_H
 
@@ -23,22 +22,21 @@ struct beat *grid_beat(const struct grid *grid);
 /* Engine thread; real-time safe. Every event goes here before it is asked for a position: the live beat listens. */
 void grid_take(struct grid *grid, const struct event *event);
 
-/* Engine thread; real-time safe. Fixed grid: position 0 of bar 0 is at event_us. File grid: no effect. Live: beat_reset. */
+/* Engine thread; real-time safe. Live grid: beat_reset. File grid: no effect. */
 void grid_reset(struct grid *grid, int64_t event_us);
 
-/* Engine thread; real-time safe. Fixed grid: another tempo from now_us on, 16-256; positions go on from where they are.
- * File grid: no effect. Live: beat_set_bpm. */
+/* Engine thread; real-time safe. Live grid: beat_set_bpm, 16-256. File grid: no effect. */
 void grid_set_bpm(struct grid *grid, double bpm, int64_t now_us);
 
 /* Engine thread; real-time safe. The event's position on the grid, 16 per quarter, never negative: from event->position
- * for a file grid, from event->event_us for the others. A duration is the difference of two of them. */
+ * for a file grid, from event->event_us for a live one. A duration is the difference of two of them. */
 int64_t grid_position(const struct grid *grid, const struct event *event);
 
 /* Engine thread; real-time safe. Where a note that begins at this grid position stands. Positions may come in any order, but
  * for a live grid, which knows the newest one only. */
 struct place grid_place(const struct grid *grid, int64_t position);
 
-/* bpm in force at a position. */
+/* bpm in force at a position; of a live grid: now. */
 double grid_bpm(const struct grid *grid, int64_t position);
 
 #endif

@@ -13,6 +13,8 @@
 
 #define HELD_NOTES_MAX 2048
 #define APART_MAX_US 10000000 /* further from its arrival an event has a broken stamp */
+#define SONG_POSITION 0xf2	    /* in MIDI beats: six clocks each */
+#define POSITIONS_A_MIDI_BEAT 4	    /* sixteenths of a quarter */
 #define OFFSET_TRIES 5
 #define OFFSET_JITTER_US 5
 
@@ -193,6 +195,39 @@ static void control(struct moment *moment, struct event *event, uint8_t controll
 	}
 }
 
+static int64_t near_arrival(struct source *source, int64_t event_us, int64_t arrival_us)
+{
+	if (event_us <= arrival_us + APART_MAX_US && event_us >= arrival_us - APART_MAX_US)
+		return event_us;
+	count(&source->counters.bad_input, 1);
+	return arrival_us;
+}
+
+static bool is_clock(uint8_t status)
+{
+	return status == SONG_POSITION || status == 0xf8 || (status >= 0xfa && status <= 0xfc);
+}
+
+/* Clock messages have no channel, and no filter holds them back. */
+static void clock_message(struct moment *moment, int input, const struct midi_message *message)
+{
+	struct source *source = moment->source;
+	struct event event = {.event_us = moment->event_us,
+			      .arrival_us = moment->arrival_us,
+			      .position = -1,
+			      .kind = EVENT_CLOCK,
+			      .input = (uint8_t)input,
+			      .pitch = message->status};
+	if (message->status == SONG_POSITION) {
+		if (message->length != 3 || message->data[0] > 127 || message->data[1] > 127) {
+			count(&source->counters.bad_input, 1);
+			return;
+		}
+		event.position = (message->data[0] + 128 * message->data[1]) * POSITIONS_A_MIDI_BEAT;
+	}
+	source_push(source, &event, held_count(source->held) + SOURCE_RESERVE);
+}
+
 void source_message(struct source *source, int input, const struct midi_message *message, int64_t event_us,
 		    int64_t arrival_us)
 {
@@ -200,6 +235,11 @@ void source_message(struct source *source, int input, const struct midi_message 
 	struct moment moment = {source, event_us, arrival_us};
 	if (message->status == 0xff) {
 		held_release(source->held, input, -1, end_note, &moment);
+		return;
+	}
+	if (is_clock(message->status)) {
+		moment.event_us = near_arrival(source, event_us, arrival_us);
+		clock_message(&moment, input, message);
 		return;
 	}
 	if (kind != 0x80 && kind != 0x90 && kind != 0xb0)
@@ -210,10 +250,7 @@ void source_message(struct source *source, int input, const struct midi_message 
 	}
 	if (source->channel != 0 && channel + 1 != source->channel)
 		return;
-	if (event_us > arrival_us + APART_MAX_US || event_us < arrival_us - APART_MAX_US) {
-		count(&source->counters.bad_input, 1);
-		moment.event_us = arrival_us;
-	}
+	moment.event_us = near_arrival(source, event_us, arrival_us);
 	struct event event = {.event_us = moment.event_us,
 			      .arrival_us = arrival_us,
 			      .position = -1,

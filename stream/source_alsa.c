@@ -184,6 +184,15 @@ static bool to_message(const snd_seq_event_t *event, struct midi_message *messag
 	case SND_SEQ_EVENT_NOTEON: message->status = 0x90; break;
 	case SND_SEQ_EVENT_NOTEOFF: message->status = 0x80; break;
 	case SND_SEQ_EVENT_CONTROLLER: message->status = 0xb0; break;
+	case SND_SEQ_EVENT_CLOCK: *message = (struct midi_message){.status = 0xf8, .length = 1}; return true;
+	case SND_SEQ_EVENT_START: *message = (struct midi_message){.status = 0xfa, .length = 1}; return true;
+	case SND_SEQ_EVENT_CONTINUE: *message = (struct midi_message){.status = 0xfb, .length = 1}; return true;
+	case SND_SEQ_EVENT_STOP: *message = (struct midi_message){.status = 0xfc, .length = 1}; return true;
+	case SND_SEQ_EVENT_SONGPOS:
+		message->status = 0xf2;
+		message->data[0] = (uint8_t)(event->data.control.value & 127);
+		message->data[1] = data_byte(event->data.control.value >> 7);
+		return true;
 	case SND_SEQ_EVENT_RESET: *message = (struct midi_message){.status = 0xff, .length = 1}; return true;
 	default: return false;
 	}

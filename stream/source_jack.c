@@ -11,6 +11,7 @@
 #include <jack/jack.h>
 #include <jack/midiport.h>
 #include <jack/thread.h>
+#include <jack/transport.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 #define AHEAD_MAX_US 20000 /* after xruns JACK's clock runs ahead for a while; no further than this is believed */
 #define BUSY_SPIN_US 100
 #define BUSY_SPINS_MAX 1000
+#define TRANSPORT_EVERY_US 100000 /* the transport is told so often while it rolls evenly, */
+#define TRANSPORT_OFF_US 1000	   /* and at once when it is so far from where it was to be */
 #define PORT_NAME_MAX 512
 #define APPEARED_MAX 1024
 #define HAND_PORT "midi_in"
@@ -60,6 +63,7 @@ struct connection {
 	struct ring *appeared;		    /* of jack_port_id_t: from libjack's notifications to the helper */
 	uint32_t presence_seen[INPUTS_MAX]; /* process thread, as the next */
 	int64_t newest_us;		    /* of all events so far: none is earlier than the one before it */
+	struct event transport;		    /* last told */
 	struct lane lanes[INPUTS_MAX];	    /* helper */
 	int closed;			    /* wake.h: the closing thread is through */
 	_Atomic int close_state;	    /* 0, then whoever comes second of CLOSED and ABANDONED frees */
@@ -124,6 +128,54 @@ static void announce(struct connection *connection, int64_t now_us)
 	}
 }
 
+/* Where the transport is at the cycle's first frame. jack_transport_query reads shared memory, no more. */
+static struct event ask_transport(const struct connection *connection, int64_t start_us, int64_t arrival_us)
+{
+	jack_position_t position;
+	jack_transport_state_t state = jack_transport_query(connection->client, &position);
+	struct event event = {.event_us = start_us, .arrival_us = arrival_us, .position = -1, .kind = EVENT_TRANSPORT};
+
+	event.channel = state == JackTransportRolling;
+	if (!(position.valid & JackPositionBBT) || !(position.beats_per_minute > 1 && position.beats_per_minute < 10000) ||
+	    !(position.beats_per_bar >= 1 && position.beats_per_bar < 128) || !(position.beat_type >= 1) ||
+	    position.beat_type > 64 || !(position.ticks_per_beat > 0) || position.beat < 1)
+		return event;
+	double beat_quarters = 4.0 / (double)position.beat_type;
+	double beats = position.beat - 1 + (double)position.tick / position.ticks_per_beat;
+	/* JACK's tempo counts beats of the signature, and the place may be that of an earlier frame of the cycle. */
+	double us = 60e6 / position.beats_per_minute / beat_quarters;
+	if (position.valid & JackBBTFrameOffset)
+		beats -= (double)position.bbt_offset * 1e6 / (double)connection->rate / (us * beat_quarters);
+	event.note_id = position.bar > 0 ? position.bar - 1 : 0;
+	event.position = (int64_t)((beats > 0 ? beats : 0) * beat_quarters * EVENT_TRANSPORT_QUARTER + 0.5);
+	event.duration_us = (int64_t)(us + 0.5);
+	event.pitch = (uint8_t)position.beats_per_bar;
+	event.velocity = (uint8_t)position.beat_type;
+	return event;
+}
+
+/* Tells the transport when something about it has changed that does not follow from what was told. */
+static void tell_transport(struct connection *connection, int64_t start_us, int64_t arrival_us)
+{
+	struct source *source = &connection->owner->source;
+	const struct event *told = &connection->transport;
+	struct event now = ask_transport(connection, start_us, arrival_us);
+	bool same = now.channel == told->channel && now.duration_us == told->duration_us && now.pitch == told->pitch &&
+		    now.velocity == told->velocity && (now.position < 0) == (told->position < 0);
+	if (same && (!now.channel || now.position < 0))
+		return;
+	if (same && now.event_us - told->event_us < TRANSPORT_EVERY_US) {
+		int64_t bar = (int64_t)now.pitch * EVENT_TRANSPORT_QUARTER * 4 / now.velocity;
+		int64_t went = (now.event_us - told->event_us) * EVENT_TRANSPORT_QUARTER / now.duration_us;
+		int64_t off = told->position + went - now.position - (now.note_id - told->note_id) * bar;
+		int64_t most = (int64_t)TRANSPORT_OFF_US * EVENT_TRANSPORT_QUARTER / now.duration_us;
+		if (off < most && off > -most)
+			return;
+	}
+	if (source_push(source, &now, held_count(source->held) + SOURCE_RESERVE))
+		connection->transport = now;
+}
+
 static void run_cycle(struct connection *connection, jack_nframes_t frames, int64_t arrival_us)
 {
 	struct source *source = &connection->owner->source;
@@ -141,6 +193,7 @@ static void run_cycle(struct connection *connection, jack_nframes_t frames, int6
 	if (start_us > arrival_us + AHEAD_MAX_US)
 		start_us = arrival_us;
 	announce(connection, arrival_us);
+	tell_transport(connection, start_us, arrival_us);
 	int32_t period_us = (int32_t)((uint64_t)frames * 1000000 / connection->rate);
 	atomic_store_explicit(&source->counters.period_us, period_us, memory_order_relaxed);
 	for (int input = 0; input < INPUTS_MAX; input++) {
