@@ -103,6 +103,19 @@ _midibert()
 	finetune:--validate-steps) kind="none" ;;
 	finetune:--checkpoint-s) kind="none" ;;
 	finetune:--licence) kind="none" ;;
+	beat:--manifest) kind="files" ;;
+	beat:--out) kind="files" ;;
+	beat:--valid) kind="files" ;;
+	beat:--units) kind="none" ;;
+	beat:--batch) kind="none" ;;
+	beat:--rows) kind="none" ;;
+	beat:--steps) kind="none" ;;
+	beat:--report) kind="none" ;;
+	beat:--rate) kind="none" ;;
+	beat:--dropout) kind="none" ;;
+	beat:--decay) kind="none" ;;
+	beat:--seed) kind="none" ;;
+	beat:--licence) kind="none" ;;
 	eval:--task) kind="none" ;;
 	eval:--manifest) kind="files" ;;
 	eval:--train) kind="files" ;;
@@ -137,6 +150,7 @@ _midibert()
 	bench:--precision) kind="none" ;;
 	esac
 	case $command in
+	'beat') options="--manifest --out --valid --units --batch --rows --steps --report --rate --dropout --decay --seed --licence --help" operands= ;;
 	'bench') options="--model --window --threads --backend --precision --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
@@ -148,7 +162,7 @@ _midibert()
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		kind="words tokenize pretrain finetune eval predict monitor report calibrate bench --help --version"
+		kind="words tokenize pretrain finetune beat eval predict monitor report calibrate bench --help --version"
 	fi
 	[[ -n $kind || $word == -* ]] || kind=$operands
 	case ${kind:-words $options} in

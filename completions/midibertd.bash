@@ -32,7 +32,7 @@ _midibertd()
 	:--decide) kind="none" ;;
 	:--final-after) kind="none" ;;
 	:--tempo) kind="none" ;;
-	:--grid) kind="words file fixed auto" ;;
+	:--grid) kind="words file clock jack tap fixed tracker auto" ;;
 	:--backend) kind="words auto fp32 bf16 int8" ;;
 	:--speed) kind="none" ;;
 	:--curve) kind="words auto none" ;;

@@ -1,13 +1,15 @@
 /* Entries of a journal to lines and back, see journal.h. Any thread; neither opens nor allocates anything. */
 #include "daemon/journal.h"
 
+#include "stream/beat.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char *const event_names[] = {
     [EVENT_NOTE_ON] = "on",	 [EVENT_NOTE_OFF] = "off", [EVENT_PEDAL] = "pedal", [EVENT_INPUT_PRESENT] = "present",
-    [EVENT_INPUT_GONE] = "gone", [EVENT_END] = "end"};
+    [EVENT_INPUT_GONE] = "gone", [EVENT_CLOCK] = "clock",  [EVENT_TRANSPORT] = "transport", [EVENT_END] = "end"};
 #define EVENT_NAMES (sizeof event_names / sizeof event_names[0])
 
 static const char *const reasons[] = {"pause", "pedal", "reset", "input"};
@@ -34,6 +36,8 @@ static size_t write_event(const struct journal_entry *entry, char *line, size_t 
 size_t journal_write(const struct journal_entry *entry, const char *text, char line[JOURNAL_LINE_MAX])
 {
 	const struct journal_state *state = &entry->as.state;
+	const struct beat_tempo *tempo = &entry->as.tempo;
+	const struct told_beat *beat = &entry->as.beat;
 	const size_t room = JOURNAL_LINE_MAX;
 	switch ((enum journal_kind)entry->kind) {
 	case JOURNAL_ACCEPT:
@@ -54,6 +58,12 @@ size_t journal_write(const struct journal_entry *entry, const char *text, char l
 	case JOURNAL_STATE:
 		return (size_t)snprintf(line, room, "%c %" PRId64 " %.17g %" PRId32 " %" PRId32 " %d\n", entry->kind,
 					entry->now_us, state->bpm, state->skipped_first, state->skipped_last, state->paused);
+	case JOURNAL_TOLD_TEMPO:
+		return (size_t)snprintf(line, room, "%c %" PRId64 " %.17g %.17g %d\n", entry->kind, entry->now_us, tempo->bpm,
+					tempo->confidence, tempo->source);
+	case JOURNAL_TOLD_BEAT:
+		return (size_t)snprintf(line, room, "%c %" PRId64 " %d %d %.17g %.17g %" PRId64 "\n", entry->kind,
+					entry->now_us, beat->bar, beat->beat, beat->confidence, beat->bpm, beat->event_us);
 	case JOURNAL_INPUT: return (size_t)snprintf(line, room, "%c %d %.200s\n", entry->kind, entry->number, text);
 	case JOURNAL_MESSAGE: return (size_t)snprintf(line, room, "%c %.2200s\n", entry->kind, text);
 	}
@@ -130,6 +140,24 @@ static bool read_bpm(const char *line, struct journal_entry *entry)
 	return read && command >= 0 && command < 256 && entry->as.bpm >= 0 && entry->as.bpm < 1e6;
 }
 
+static bool read_tempo(const char *line, struct journal_entry *entry)
+{
+	struct beat_tempo *tempo = &entry->as.tempo;
+	return sscanf(line, "%*c %" SCNd64 " %lf %lf %d", &entry->now_us, &tempo->bpm, &tempo->confidence,
+		      &tempo->source) == 4 &&
+	       tempo->bpm >= 0 && tempo->bpm < 1e6 && tempo->confidence >= 0 && tempo->confidence <= 1 &&
+	       tempo->source >= 0 && tempo->source < BEAT_SOURCES;
+}
+
+static bool read_beat(const char *line, struct journal_entry *entry)
+{
+	struct told_beat *beat = &entry->as.beat;
+	return sscanf(line, "%*c %" SCNd64 " %d %d %lf %lf %" SCNd64, &entry->now_us, &beat->bar, &beat->beat,
+		      &beat->confidence, &beat->bpm, &beat->event_us) == 6 &&
+	       beat->bar >= 0 && beat->beat >= 0 && beat->bpm >= 0 && beat->bpm < 1e6 && beat->confidence >= 0 &&
+	       beat->confidence <= 1 && is_sane(beat->event_us);
+}
+
 static bool read_entry(const char *line, struct journal_entry *entry, const char **text)
 {
 	int used = 0, input;
@@ -149,6 +177,8 @@ static bool read_entry(const char *line, struct journal_entry *entry, const char
 	case JOURNAL_TEMPO:
 	case JOURNAL_COMMAND: return read_bpm(line, entry);
 	case JOURNAL_STATE: return read_state(line, entry);
+	case JOURNAL_TOLD_TEMPO: return read_tempo(line, entry);
+	case JOURNAL_TOLD_BEAT: return read_beat(line, entry);
 	case JOURNAL_INPUT:
 		if (sscanf(line, "%*c %d %n", &input, &used) != 1 || input < 0 || input >= INPUTS_MAX)
 			return false;

@@ -29,6 +29,8 @@ enum journal_kind {
 	JOURNAL_COMMAND = 'C',	  /* now_us, command, bpm */
 	JOURNAL_STATE = 'S',	  /* state: of the osc thread when the take began */
 	JOURNAL_INPUT = 'N',	  /* input, text: its name */
+	JOURNAL_TOLD_TEMPO = 'T', /* now_us, tempo: it was sent */
+	JOURNAL_TOLD_BEAT = 'B',  /* now_us, beat: it was sent */
 	JOURNAL_MESSAGE = 'M'	  /* text: a message as --print shows it; what the entry before it has sent */
 };
 
@@ -38,6 +40,17 @@ struct journal_state {
 	double bpm; /* last told */
 	int32_t skipped_first, skipped_last;
 	bool paused;
+};
+
+struct beat_tempo {
+	double bpm, confidence;
+	int source; /* enum osc_tempo_source */
+};
+
+struct told_beat {
+	int bar, beat;
+	double confidence, bpm;
+	int64_t event_us;
 };
 
 struct journal_entry {
@@ -50,6 +63,8 @@ struct journal_entry {
 		struct event event;
 		double bpm;
 		struct journal_state state;
+		struct beat_tempo tempo;
+		struct told_beat beat;
 		char text[JOURNAL_TEXT];
 	} as;
 };

@@ -8,6 +8,8 @@
 #include "daemon/realtime.h"
 
 #define HELD_US 60000000   /* a key that is down for longer than that is stuck, and silent */
+#define LATE_MAX_US 50000  /* no sound system that anybody can play with delivers later */
+#define LATE_FADES 256	   /* events */
 #define EVENTS_A_TURN 1024 /* then it looks at orders and deadlines, whatever else has come */
 
 void labeller_emit(void *context, const struct prediction *prediction)
@@ -28,6 +30,13 @@ void labeller_emit(void *context, const struct prediction *prediction)
 		wake_post(labeller->shared->osc_wake);
 		labeller->pushed = false;
 	}
+}
+
+void labeller_say(void *context, const struct beat_cue *cue)
+{
+	struct labeller *labeller = context;
+	ring_push(labeller->shared->cues, cue);
+	wake_post(labeller->shared->osc_wake);
 }
 
 /* The take is over: whatever is open is final, the window is forgotten. */
@@ -61,6 +70,15 @@ static int64_t take_deadline(const struct labeller *labeller)
 	return labeller->heard_us + held_us;
 }
 
+static void note_lateness(struct labeller *labeller, const struct event *event)
+{
+	int64_t late_us = event->arrival_us - event->event_us;
+	if (late_us > labeller->late_us)
+		labeller->late_us = late_us < LATE_MAX_US ? late_us : LATE_MAX_US;
+	else
+		labeller->late_us -= (labeller->late_us - (late_us > 0 ? late_us : 0)) / LATE_FADES;
+}
+
 /* False: the ring is empty. */
 static bool take_event(struct labeller *labeller)
 {
@@ -68,18 +86,25 @@ static bool take_event(struct labeller *labeller)
 	if (!ring_pop(labeller->shared->engine_events, &event))
 		return false;
 	labeller->events++;
+	note_lateness(labeller, &event);
+	if (event.kind == EVENT_CLOCK || event.kind == EVENT_TRANSPORT) { /* paused or not */
+		grid_take(labeller->grid, &event);
+		return true;
+	}
 	bool marker = is_marker(labeller, &event);
 	if (event.kind == EVENT_END) {
 		labeller->ended = true;
 	} else if (event.kind == EVENT_INPUT_GONE) {
 		reset(labeller, REASON_INPUT);
 	} else if (!labeller->paused) {
+		struct event played = event;
 		uint8_t velocity =
 		    event.kind == EVENT_NOTE_ON ? keyboards_velocity(&labeller->shared->keyboards, &event) : 0;
-		recorder_accept(labeller->recorder, labeller->take, &event, velocity);
 		if (event.kind == EVENT_NOTE_ON)
 			event.velocity = velocity;
 		engine_accept(labeller->engine, &event);
+		grid_stamp(labeller->grid, &played);
+		recorder_accept(labeller->recorder, labeller->take, &played, velocity);
 		if (marker && engine_statistics(labeller->engine)->fill > 0)
 			reset(labeller, REASON_PEDAL);
 	}
@@ -95,7 +120,11 @@ static void take_orders(struct labeller *labeller)
 			;
 		int64_t now_us = clock_now_us();
 		switch (order.kind) {
-		case ORDER_RESET: reset(labeller, REASON_RESET); break;
+		case ORDER_RESET:
+			reset(labeller, REASON_RESET);
+			if (grid_beat(labeller->grid))
+				beat_forget_taps(grid_beat(labeller->grid), now_us);
+			break;
 		case ORDER_PAUSE:
 			if (!labeller->paused)
 				reset(labeller, REASON_RESET);
@@ -105,6 +134,10 @@ static void take_orders(struct labeller *labeller)
 		case ORDER_TEMPO:
 			recorder_engine(labeller->recorder, labeller->take, JOURNAL_TEMPO, now_us, 0, order.bpm);
 			grid_set_bpm(labeller->grid, order.bpm, now_us);
+			break;
+		case ORDER_TAP:
+			if (grid_beat(labeller->grid))
+				beat_tap(grid_beat(labeller->grid), order.arrival_us);
 			break;
 		}
 	}
@@ -140,6 +173,20 @@ static void tell_change(struct labeller *labeller)
 	labeller->pushed = true;
 }
 
+/* The beat goes on while nothing comes. An event that is still on its way must not find its moment over. */
+static int64_t beat_due(const struct labeller *labeller)
+{
+	int64_t due_us = grid_beat(labeller->grid) ? beat_deadline(grid_beat(labeller->grid)) : INT64_MAX;
+	return due_us == INT64_MAX ? INT64_MAX : due_us + labeller->late_us;
+}
+
+static void keep_time(struct labeller *labeller)
+{
+	int64_t now_us = clock_now_us();
+	if (beat_due(labeller) <= now_us)
+		beat_advance(grid_beat(labeller->grid), now_us - labeller->late_us);
+}
+
 static void answer(struct labeller *labeller)
 {
 	struct engine *engine = labeller->engine;
@@ -171,6 +218,8 @@ static void wait(struct labeller *labeller)
 		until_us = labeller->infer_at_us;
 	if (take_deadline(labeller) < until_us)
 		until_us = take_deadline(labeller);
+	if (beat_due(labeller) < until_us)
+		until_us = beat_due(labeller);
 	if (until_us == INT64_MAX) {
 		wake_wait(labeller->shared->engine_wake, -1);
 		return;
@@ -189,6 +238,8 @@ void *labeller_run(void *context)
 	atomic_store_explicit(&shared->engine_ready, true, memory_order_release);
 	wake_post(shared->main_wake);
 	labeller->infer_at_us = INT64_MAX;
+	if (grid_beat(labeller->grid))
+		beat_listen(grid_beat(labeller->grid), labeller_say, labeller, clock_now_us());
 	for (bool stopping = false; !stopping;) {
 		atomic_fetch_add_explicit(&shared->engine_beats, 1, memory_order_relaxed);
 		/* Told to stop after the source has closed: what is in the ring now is all there is. */
@@ -205,6 +256,7 @@ void *labeller_run(void *context)
 			recorder_engine(labeller->recorder, labeller->take, JOURNAL_FINALISE, now_us, 0, 0);
 			engine_finalise(labeller->engine, now_us);
 		} else {
+			keep_time(labeller);
 			answer(labeller);
 		}
 		if (labeller->pushed)

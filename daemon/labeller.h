@@ -22,12 +22,16 @@ struct labeller {
 	int held;	     /* keys that are down */
 	int64_t heard_us;    /* arrival of the newest note, its end, or pedal */
 	uint64_t events;     /* taken so far */
+	int64_t late_us;     /* how much later than they happened events come, at most, of late */
 	bool changed;	     /* the model: still to be said */
 	int64_t infer_at_us; /* an inference waits until then for the rest of its chord; INT64_MAX: none waits */
 };
 
 /* The engine's sink: context is the struct labeller. Engine thread; real-time safe but for one write to an eventfd. */
 void labeller_emit(void *context, const struct prediction *prediction);
+
+/* Of the live beat: context is the struct labeller. Engine thread, as above. */
+void labeller_say(void *context, const struct beat_cue *cue);
 
 /* The thread; context is the struct labeller. Ends when told to stop, or after EVENT_END. */
 void *labeller_run(void *context);

@@ -115,6 +115,7 @@ static enum status start_threads(struct live *live, struct error *error)
 	live->publisher->loader = &live->loader;
 	live->publisher->print = live->options->print ? stdout : NULL;
 	live->publisher->recorder = live->recorder;
+	publisher_start(live->publisher);
 	source_describe(live->shared.source, text, sizeof text);
 	recorder_set_session(live->recorder, osc_server_session(live->server), text);
 	osc_server_set_source(live->server, text);

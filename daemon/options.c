@@ -206,22 +206,19 @@ SETTER(tempo)
 	return parse_number("tempo", value, 16, 256, &options->tempo, error);
 }
 
+const char *const option_grids[] = {"auto", "file", "clock", "jack", "tap", "fixed", "tracker"};
+_Static_assert(sizeof option_grids / sizeof *option_grids == OPTION_GRIDS, "every kind of grid has a name");
+
 SETTER(grid)
 {
-	static const char *const kinds[] = {"auto", "file", "fixed"};
-	static const char *const planned[] = {"clock", "jack", "tap", "tracker"};
 	(void)layer;
-	for (int i = 0; i < 3; i++) {
-		if (strcmp(value, kinds[i]) == 0) {
+	for (int i = 0; i < OPTION_GRIDS; i++) {
+		if (strcmp(value, option_grids[i]) == 0) {
 			options->grid = (enum option_grid)i;
 			return STATUS_OK;
 		}
 	}
-	for (int i = 0; i < 4; i++)
-		if (strcmp(value, planned[i]) == 0)
-			return status_fail(error, STATUS_USAGE,
-					   "grid %s: this version cannot do it yet; give file, fixed or auto", value);
-	return status_fail(error, STATUS_USAGE, "grid %.60s: give file, fixed or auto", value);
+	return status_fail(error, STATUS_USAGE, "grid %.60s: give file, clock, jack, tap, fixed, tracker or auto", value);
 }
 
 SETTER(backend)
@@ -351,8 +348,11 @@ const struct option_spec option_table[] = {
 	{"gather", "MS", "0", "wait so long after a note for the rest of its chord before judging it", true, set_gather},
 	{"decide", "MS", "80", "send melody/on at the latest so long after a note's onset", true, set_decide},
 	{"final-after", "MS", "2000", "a label is final at the latest so long after its note's onset", true, set_final_after},
-	{"tempo", "BPM", NULL, "count bars at this fixed tempo, 16-256; otherwise the file's, or 120", true, set_tempo},
-	{"grid", "file|fixed|auto", "auto", "where bars come from: the file's tempo map, or a fixed tempo", true, set_grid},
+	{"tempo", "BPM", NULL, "count bars at this fixed tempo, 16-256, unless a clock, a transport or taps say more", true,
+	 set_tempo},
+	{"grid", "file|clock|jack|tap|fixed|tracker|auto", "auto",
+	 "where beat and bars come from: a file's tempo map, MIDI clock, JACK's transport, taps, a fixed tempo, the notes "
+	 "themselves, or whichever of these can be trusted most", true, set_grid},
 	{"backend", "auto|fp32|bf16|int8|NAME", "auto", "what multiplies matrices: a precision, or a NAME of --version", true,
 	 set_backend},
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
@@ -518,6 +518,11 @@ enum status options_check(const struct options *options, struct error *error)
 	if (!file && options->grid == GRID_KIND_FILE)
 		return status_fail(error, STATUS_USAGE,
 				   "grid file: only a file has a tempo map; give --source file:PATH, too");
+	if (file && options->grid == GRID_KIND_CLOCK)
+		return status_fail(error, STATUS_USAGE, "grid clock: a file sends no MIDI clock; give another grid");
+	if (options->grid == GRID_KIND_JACK && options->source != SOURCE_KIND_JACK && options->source != SOURCE_KIND_AUTO)
+		return status_fail(error, STATUS_USAGE,
+				   "grid jack: only --source jack hears JACK's transport; give it, or another grid");
 	if (options->grid == GRID_KIND_FILE && options_is_given(options, "tempo"))
 		return status_fail(error, STATUS_USAGE,
 				   "tempo: the grid is the file's; leave out one of --grid file and --tempo");
@@ -567,7 +572,6 @@ static void print_list(FILE *file, const char *name, const struct option_list *l
 void options_print(const struct options *options, FILE *file)
 {
 	static const char *const sources[] = {"auto", "alsa", "jack", "file:", "file:"};
-	static const char *const grids[] = {"auto", "file", "fixed"};
 	fprintf(file, "source = %s%s\n", sources[options->source], options->source == SOURCE_KIND_FILE ? options->path : "");
 	print_list(file, "connect", &options->connect);
 	print_list(file, "ignore", &options->ignore);
@@ -593,6 +597,6 @@ void options_print(const struct options *options, FILE *file)
 	if (options->take_pedal)
 		fprintf(file, "take-pedal = %s\n", options->take_pedal == 66 ? "sostenuto" : "soft");
 	fprintf(file, "grid = %s\nbackend = %s\nspeed = %g\nloop = %s\nosc-timing = %s\nprint = %s\n",
-		grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
+		option_grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
 		options->print ? "yes" : "no");
 }

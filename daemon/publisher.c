@@ -96,6 +96,8 @@ static void send_events(struct publisher *publisher)
 		publisher->events++;
 		if (publisher->recorder && event.kind == EVENT_INPUT_PRESENT)
 			input_name(publisher, &event, name, sizeof name);
+		if (event.kind == EVENT_CLOCK || event.kind == EVENT_TRANSPORT)
+			continue; /* the engine's alone */
 		recorder_event(publisher->recorder, publisher->take, &event, event.kind == EVENT_INPUT_PRESENT ? name : NULL,
 			       now_us);
 		publisher_send_event(publisher, &event, now_us);
@@ -143,9 +145,17 @@ static void send_predictions(struct publisher *publisher)
 	}
 }
 
+static void send_cues(struct publisher *publisher)
+{
+	struct beat_cue cue;
+	while (ring_pop(publisher->shared->cues, &cue))
+		announcer_take(&publisher->announcer, &cue, publisher->take, clock_now_us());
+	announcer_expire(&publisher->announcer, publisher->take, clock_now_us());
+}
+
 /* ---- control ---- */
 
-void publisher_apply(struct publisher *publisher, enum order_kind kind, double bpm, int64_t now_us)
+void publisher_apply(struct publisher *publisher, enum order_kind kind)
 {
 	switch (kind) {
 	case ORDER_RESET: break;
@@ -155,7 +165,8 @@ void publisher_apply(struct publisher *publisher, enum order_kind kind, double b
 		publisher->paused = true;
 		break;
 	case ORDER_RESUME: publisher->paused = false; break;
-	case ORDER_TEMPO: osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_FIXED, now_us); break;
+	case ORDER_TEMPO:
+	case ORDER_TAP: break; /* the engine says what follows from it */
 	}
 }
 
@@ -173,7 +184,11 @@ static void take_command(void *context, const struct osc_command *command)
 		if (publisher->grid)
 			refusal = "/midibert/tempo/set: the tempo is the file's; start with --tempo BPM or --grid fixed";
 		break;
-	case OSC_COMMAND_TAP: refusal = "/midibert/tap: this version cannot follow taps"; break;
+	case OSC_COMMAND_TAP:
+		order = (struct order){.kind = ORDER_TAP, .arrival_us = command->arrival_us};
+		if (publisher->grid)
+			refusal = "/midibert/tap: the beat is the file's; start with --grid tap, fixed or tracker";
+		break;
 	case OSC_COMMAND_MODEL_LOAD:
 		if (publisher->recorder) {
 			refusal =
@@ -197,7 +212,7 @@ static void take_command(void *context, const struct osc_command *command)
 	}
 	wake_post(publisher->shared->engine_wake);
 	recorder_osc(publisher->recorder, publisher->take, JOURNAL_COMMAND, command->arrival_us, (int)order.kind, order.bpm);
-	publisher_apply(publisher, order.kind, order.bpm, command->arrival_us);
+	publisher_apply(publisher, order.kind);
 }
 
 /* ---- how things are ---- */
@@ -286,12 +301,19 @@ static void wait(struct publisher *publisher)
 	int64_t until_us = osc_server_deadline(publisher->server);
 	if (publisher->second_us < until_us)
 		until_us = publisher->second_us;
+	if (announcer_deadline(&publisher->announcer) < until_us)
+		until_us = announcer_deadline(&publisher->announcer);
 	int64_t ahead_us = until_us - clock_now_us();
 	if (ahead_us < 0)
 		ahead_us = 0;
 	struct timespec timeout = {.tv_sec = ahead_us / SECOND_US, .tv_nsec = ahead_us % SECOND_US * 1000};
 	ppoll(waiting, 2, &timeout, NULL);
 	wake_clear(publisher->shared->osc_wake);
+}
+
+void publisher_start(struct publisher *publisher)
+{
+	publisher->announcer = (struct announcer){.server = publisher->server, .recorder = publisher->recorder};
 }
 
 void *publisher_run(void *context)
@@ -311,6 +333,7 @@ void *publisher_run(void *context)
 		/* Read before the rings: once the engine is done, what they hold is all there is. */
 		done = atomic_load_explicit(&shared->engine_done, memory_order_acquire);
 		send_events(publisher);
+		send_cues(publisher);
 		send_predictions(publisher);
 		int64_t now_us = clock_now_us();
 		tell_status(publisher, now_us);

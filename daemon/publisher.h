@@ -2,6 +2,7 @@
 #ifndef MIDIBERTD_DAEMON_PUBLISHER_H
 #define MIDIBERTD_DAEMON_PUBLISHER_H
 
+#include "daemon/announcer.h"
 #include "daemon/latency.h"
 #include "daemon/loader.h"
 #include "daemon/recorder.h"
@@ -14,10 +15,11 @@
 struct publisher {
 	struct shared *shared;
 	struct osc_server *server;
-	const struct grid *grid;   /* of a file: read for its tempo; NULL: fixed */
+	const struct grid *grid;   /* of a file: read for its tempo; NULL: live, told by cues */
 	FILE *print;		   /* watched for a closed terminal; NULL: none */
 	struct loader *loader;	   /* of other weights; NULL on the virtual clock, which takes no command */
 	struct recorder *recorder; /* NULL: nothing is recorded */
+	struct announcer announcer; /* server and recorder are set by publisher_start */
 	/* osc thread only */
 	struct latency latency;
 	int64_t second_us; /* when the next status is due */
@@ -31,6 +33,9 @@ struct publisher {
 	uint32_t take; /* how many resets have been sent */
 };
 
+/* Main thread, once the fields above are set. */
+void publisher_start(struct publisher *publisher);
+
 /* The thread; context is the struct publisher. Ends when the engine thread is done and everything is sent. */
 void *publisher_run(void *context);
 
@@ -40,8 +45,8 @@ int64_t publisher_send_prediction(struct publisher *publisher, const struct pred
 /* Sends one event, with what goes before it (a file's new tempo) and beside it (the name of an input). */
 void publisher_send_event(struct publisher *publisher, const struct event *event, int64_t now_us);
 
-/* What a control message changes here, and the tempo that it makes known. */
-void publisher_apply(struct publisher *publisher, enum order_kind kind, double bpm, int64_t now_us);
+/* What a control message changes here. */
+void publisher_apply(struct publisher *publisher, enum order_kind kind);
 
 /* For struct osc_server_options: hands messages to the recorder. The context is the struct publisher. */
 void publisher_told(void *context, const char *line);

@@ -148,6 +148,22 @@ void recorder_state(struct recorder *recorder, uint32_t take, const struct journ
 	push_osc(recorder, &entry);
 }
 
+void recorder_tempo(struct recorder *recorder, uint32_t take, const struct beat_tempo *tempo, int64_t now_us)
+{
+	if (!recorder)
+		return;
+	const struct journal_entry entry = {.now_us = now_us, .take = take, .kind = JOURNAL_TOLD_TEMPO, .as.tempo = *tempo};
+	push_osc(recorder, &entry);
+}
+
+void recorder_beat(struct recorder *recorder, uint32_t take, const struct told_beat *beat, int64_t now_us)
+{
+	if (!recorder)
+		return;
+	const struct journal_entry entry = {.now_us = now_us, .take = take, .kind = JOURNAL_TOLD_BEAT, .as.beat = *beat};
+	push_osc(recorder, &entry);
+}
+
 void recorder_message(struct recorder *recorder, uint32_t take, const char *line)
 {
 	struct journal_entry entry = {.take = take, .kind = JOURNAL_MESSAGE};

@@ -41,6 +41,9 @@ void recorder_event(struct recorder *recorder, uint32_t take, const struct event
 /* PREDICTION, RELEASE; COMMAND with its number and bpm. */
 void recorder_osc(struct recorder *recorder, uint32_t take, enum journal_kind kind, int64_t now_us, int number, double bpm);
 void recorder_state(struct recorder *recorder, uint32_t take, const struct journal_state *state, int64_t now_us);
+/* Tempo and beat messages, as they are sent. */
+void recorder_tempo(struct recorder *recorder, uint32_t take, const struct beat_tempo *tempo, int64_t now_us);
+void recorder_beat(struct recorder *recorder, uint32_t take, const struct told_beat *beat, int64_t now_us);
 void recorder_message(struct recorder *recorder, uint32_t take, const char *line);
 void recorder_wake(struct recorder *recorder);
 

@@ -260,7 +260,7 @@ static bool play(struct repeat *repeat)
 	char input_name[TAKE_NAME_MAX] = "";
 	const char *text;
 	repeat->engine_line = repeat->osc_line = repeat->message_line = repeat->body;
-	for (size_t i = 0; !repeat->failed && next_entry(repeat, &repeat->osc_line, "EPXCSN", &entry, &text); i++) {
+	for (size_t i = 0; !repeat->failed && next_entry(repeat, &repeat->osc_line, "EPXCSNTB", &entry, &text); i++) {
 		if (i % SIGNS_EVERY == 0 && !look_around(repeat))
 			return false;
 		switch ((enum journal_kind)entry.kind) {
@@ -268,13 +268,21 @@ static bool play(struct repeat *repeat)
 		case JOURNAL_PREDICTION: send_label(repeat, entry.now_us); break;
 		case JOURNAL_RELEASE: osc_server_release(repeat->server, entry.now_us); break;
 		case JOURNAL_COMMAND:
-			publisher_apply(repeat->publisher, (enum order_kind)entry.number, entry.as.bpm, entry.now_us);
+			publisher_apply(repeat->publisher, (enum order_kind)entry.number);
 			break;
 		case JOURNAL_STATE:
 			repeat->publisher->bpm = entry.as.state.bpm;
 			repeat->publisher->paused = entry.as.state.paused;
 			repeat->publisher->skipped_first = entry.as.state.skipped_first;
 			repeat->publisher->skipped_last = entry.as.state.skipped_last;
+			break;
+		case JOURNAL_TOLD_TEMPO:
+			osc_server_send_tempo(repeat->server, entry.as.tempo.bpm, entry.as.tempo.confidence,
+					      (enum osc_tempo_source)entry.as.tempo.source, entry.now_us);
+			break;
+		case JOURNAL_TOLD_BEAT:
+			osc_server_send_beat(repeat->server, entry.as.beat.bar, entry.as.beat.beat, entry.as.beat.confidence,
+					     entry.as.beat.bpm, entry.as.beat.event_us);
 			break;
 		case JOURNAL_INPUT: snprintf(input_name, sizeof input_name, "%s", text); break;
 		default: break;
@@ -298,7 +306,7 @@ static enum status open_parts(struct repeat *repeat, const char *path, struct er
 	if (status != STATUS_OK)
 		return status;
 	if (!repeat->options.map && repeat->head.bpm > 0)
-		grid_set_bpm(repeat->setup.grid, repeat->head.bpm, 0);
+		osc_server_send_tempo(repeat->server, repeat->head.bpm, 1, OSC_TEMPO_FIXED, repeat->head.start_us);
 	repeat->publisher->shared = &repeat->shared;
 	repeat->publisher->server = repeat->server;
 	repeat->publisher->grid = repeat->setup.file_grid ? repeat->setup.grid : NULL;

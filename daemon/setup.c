@@ -22,6 +22,52 @@ static void pass_on(void *context, const struct prediction *prediction)
 		setup->sink.emit(setup->sink.context, prediction);
 }
 
+/* The tracker's network. Without it everything but the tracker works: only who asked for the tracker is refused. */
+static enum status load_rhythm(const struct options *options, struct setup *setup, struct error *error)
+{
+	char path[4096];
+	struct error why;
+	enum status status = rhythm_locate(options->model, path, sizeof path, &why);
+	if (status == STATUS_OK)
+		status = rhythm_load(path, &setup->rhythm, &why);
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	if (options->grid == GRID_KIND_TRACKER)
+		return status_fail(error, status, "grid tracker: %.440s", why.text);
+	fprintf(stderr, "midibertd: the notes alone give no beat: %s\n", why.text);
+	return STATUS_OK;
+}
+
+/* Which sources of the beat may be believed. Auto: all; a fixed tempo only if one was given. */
+static unsigned beat_sources(const struct options *options)
+{
+	switch (options->grid) {
+	case GRID_KIND_AUTO: return BEAT_ALL;
+	case GRID_KIND_CLOCK: return BEAT_BIT(BEAT_CLOCK);
+	case GRID_KIND_JACK: return BEAT_BIT(BEAT_JACK);
+	case GRID_KIND_TAP: return BEAT_BIT(BEAT_TAP);
+	case GRID_KIND_TRACKER: return BEAT_BIT(BEAT_TRACKER);
+	case GRID_KIND_FILE:
+	case GRID_KIND_FIXED: break;
+	}
+	return BEAT_BIT(BEAT_FIXED);
+}
+
+static enum status open_live_grid(const struct options *options, struct setup *setup, struct error *error)
+{
+	struct beat_options beat = {.sources = beat_sources(options), .bpm = options->tempo};
+	if (options->grid == GRID_KIND_FIXED)
+		beat.bpm = setup->bpm;
+	if (beat.sources & BEAT_BIT(BEAT_TRACKER)) {
+		enum status status = load_rhythm(options, setup, error);
+		if (status != STATUS_OK)
+			return status;
+		beat.network = setup->rhythm ? rhythm_network(setup->rhythm) : NULL;
+	}
+	setup->grid = grid_new_live(&beat);
+	return STATUS_OK;
+}
+
 static enum status open_grid(const struct options *options, struct setup *setup, struct error *error)
 {
 	struct smf *file = NULL;
@@ -32,6 +78,8 @@ static enum status open_grid(const struct options *options, struct setup *setup,
 	if (options->map) {
 		setup->file_grid = true;
 		setup->grid = grid_new_file(options->map, NULL);
+	} else if (options->source == SOURCE_KIND_TAKE) {
+		setup->grid = grid_new_recorded();
 	} else if (setup->file_grid) {
 		size_t clamped = 0;
 		status = smf_read(options->path, &file, error);
@@ -42,9 +90,9 @@ static enum status open_grid(const struct options *options, struct setup *setup,
 			fprintf(stderr, "midibertd: %s: %zu time signatures are not representable and were shortened\n",
 				options->path, clamped);
 	} else {
-		setup->grid = grid_new_fixed(setup->bpm);
+		status = open_live_grid(options, setup, error);
 	}
-	if (!setup->grid)
+	if (status == STATUS_OK && !setup->grid)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory for the beat grid");
 	smf_free(file);
 	return status;
@@ -79,6 +127,8 @@ static void warm_up(struct setup *setup)
 			time_us[i - bursts] = clock_now_us() - start_us;
 	}
 	engine_reset(setup->engine, 0);
+	if (grid_beat(setup->grid))
+		beat_clear(grid_beat(setup->grid));
 	setup->warming = false;
 	qsort(time_us, WARM_SINGLES, sizeof time_us[0], compare);
 	setup->note_us = time_us[WARM_SINGLES / 2];
@@ -210,6 +260,7 @@ void setup_close(struct setup *setup)
 {
 	engine_free(setup->engine);
 	grid_free(setup->grid);
+	rhythm_free(setup->rhythm);
 	model_free(setup->model);
 	memset(setup, 0, sizeof *setup);
 }
@@ -258,8 +309,6 @@ enum status setup_open_server(const struct options *options, const struct setup 
 		*server = NULL;
 		return status;
 	}
-	if (!setup->file_grid)
-		osc_server_send_tempo(*server, setup->bpm, 1, OSC_TEMPO_FIXED, start_us);
 	return STATUS_OK;
 }
 

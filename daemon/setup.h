@@ -4,6 +4,7 @@
 
 #include "daemon/options.h"
 #include "engine/engine.h"
+#include "engine/rhythm_file.h"
 #include "model/model.h"
 #include "osc/server.h"
 #include "stream/grid.h"
@@ -12,9 +13,10 @@
 struct setup {
 	struct model *model;
 	struct grid *grid;
+	struct rhythm *rhythm; /* of the grid's tracker; NULL: it has none */
 	struct engine *engine;
-	bool file_grid; /* tempo and bars are a file's; otherwise fixed */
-	double bpm;	/* of the fixed grid */
+	bool file_grid; /* tempo and bars are a file's; otherwise live */
+	double bpm;	/* of a fixed grid */
 	int window;
 	bool warming;	 /* what the engine says meanwhile is thrown away */
 	int64_t note_us; /* time of one inference for one new note, median, measured while warming up */

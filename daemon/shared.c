@@ -2,6 +2,7 @@
 #include "daemon/shared.h"
 
 #include "base/wake.h"
+#include "stream/beat.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 /* At 10 000 notes a second either reader may be late by more than half a second before anything is dropped. */
 #define EVENTS 16384
 #define PREDICTIONS 32768
+#define CUES 4096 /* a clock makes one a tick: at 256 bpm the reader may be late by 40 s */
 #define ORDERS 64
 
 enum status shared_open(struct shared *shared, struct error *error)
@@ -17,6 +19,7 @@ enum status shared_open(struct shared *shared, struct error *error)
 	shared->engine_events = ring_new(sizeof(struct event), EVENTS);
 	shared->osc_events = ring_new(sizeof(struct event), EVENTS);
 	shared->predictions = ring_new(sizeof(struct prediction), PREDICTIONS);
+	shared->cues = ring_new(sizeof(struct beat_cue), CUES);
 	shared->orders = ring_new(sizeof(struct order), ORDERS);
 	shared->handovers = ring_new(sizeof(struct handover), 1);
 	shared->engine_wake = wake_open();
@@ -24,7 +27,7 @@ enum status shared_open(struct shared *shared, struct error *error)
 	shared->main_wake = wake_open();
 	shared->loader_wake = wake_open();
 	pthread_mutex_init(&shared->source_mutex, NULL);
-	if (shared->engine_events && shared->osc_events && shared->predictions && shared->orders && shared->handovers &&
+	if (shared->engine_events && shared->osc_events && shared->predictions && shared->cues && shared->orders && shared->handovers &&
 	    shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0 && shared->loader_wake >= 0)
 		return STATUS_OK;
 	shared_close(shared);
@@ -37,6 +40,7 @@ void shared_close(struct shared *shared)
 	ring_free(shared->engine_events);
 	ring_free(shared->osc_events);
 	ring_free(shared->predictions);
+	ring_free(shared->cues);
 	ring_free(shared->orders);
 	ring_free(shared->handovers);
 	for (size_t i = 0; i < sizeof wake / sizeof wake[0]; i++)

@@ -16,11 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum order_kind { ORDER_RESET, ORDER_PAUSE, ORDER_RESUME, ORDER_TEMPO };
+enum order_kind { ORDER_RESET, ORDER_PAUSE, ORDER_RESUME, ORDER_TEMPO, ORDER_TAP };
 
 struct order { /* osc to engine: a control message that concerns labels */
 	enum order_kind kind;
 	double bpm;
+	int64_t arrival_us; /* of a tap */
 	uint64_t events; /* that osc has told before: the engine takes them in before it obeys */
 };
 
@@ -35,6 +36,7 @@ struct shared {
 	struct ring *engine_events; /* source -> engine, struct event */
 	struct ring *osc_events;    /* source -> osc, struct event */
 	struct ring *predictions;   /* engine -> osc, struct prediction */
+	struct ring *cues;	    /* engine -> osc, struct beat_cue */
 	struct ring *orders;	    /* osc -> engine, struct order */
 	struct ring *handovers;	    /* loader -> engine, struct handover; one at a time */
 	int engine_wake, osc_wake, main_wake, loader_wake;

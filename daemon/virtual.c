@@ -34,6 +34,22 @@ static void emit(void *context, const struct prediction *prediction)
 	osc_server_send_prediction(clock->server, prediction, clock->replay.now_us);
 }
 
+static void say(void *context, const struct beat_cue *cue)
+{
+	struct virtual_clock *clock = context;
+	announcer_take(&clock->publisher->announcer, cue, 0, cue->at_us);
+}
+
+/* Beats up to a moment. */
+static void keep_time(struct virtual_clock *clock, int64_t now_us)
+{
+	struct beat *beat = grid_beat(clock->setup.grid);
+	if (!beat)
+		return;
+	beat_advance(beat, now_us);
+	announcer_expire(&clock->publisher->announcer, 0, now_us);
+}
+
 static void refuse(void *context, const struct osc_command *command)
 {
 	struct virtual_clock *clock = context;
@@ -69,6 +85,7 @@ static void play(struct virtual_clock *clock)
 		}
 		if (event.kind == EVENT_NOTE_ON)
 			event.velocity = keyboards_velocity(&clock->shared.keyboards, &event);
+		keep_time(clock, event.arrival_us);
 		replay_accept(&clock->replay, &event);
 		/* The source gives both rings the same events. */
 		while (!ring_pop(clock->shared.osc_events, &same))
@@ -97,6 +114,9 @@ static enum status open_parts(struct virtual_clock *clock, const struct options 
 	clock->publisher->server = clock->server;
 	clock->publisher->grid = clock->setup.file_grid ? clock->setup.grid : NULL;
 	clock->publisher->print = options->print ? stdout : NULL;
+	publisher_start(clock->publisher);
+	if (grid_beat(clock->setup.grid))
+		beat_listen(grid_beat(clock->setup.grid), say, clock, 0);
 	replay_start(&clock->replay, clock->setup.engine);
 	struct source_output output = {clock->shared.engine_events, clock->shared.osc_events, clock->shared.engine_wake,
 				       clock->shared.osc_wake};

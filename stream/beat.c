@@ -452,10 +452,12 @@ double beat_bpm(const struct beat *beat)
 	return beat->bpm;
 }
 
-void beat_listen(struct beat *beat, void (*said)(void *context, const struct beat_cue *cue), void *context)
+void beat_listen(struct beat *beat, void (*said)(void *context, const struct beat_cue *cue), void *context, int64_t now_us)
 {
 	beat->said = said;
 	beat->said_context = context;
+	beat->has_said = false;
+	follow(beat, now_us);
 }
 
 const struct beat_cue *beat_cue(const struct beat *beat)
@@ -465,6 +467,25 @@ const struct beat_cue *beat_cue(const struct beat *beat)
 
 /* ---- set-up ---- */
 
+void beat_clear(struct beat *beat)
+{
+	struct beat fresh = {.options = beat->options,
+			     .clock_input = -1,
+			     .tracker = beat->tracker,
+			     .numerator = 4,
+			     .denominator = 4,
+			     .said_place = -1,
+			     .said = beat->said,
+			     .said_context = beat->said_context};
+
+	*beat = fresh;
+	if (beat->options.bpm > 0 && may(beat, BEAT_FIXED))
+		beat->fixed_bpm = within(beat->options.bpm);
+	beat->bpm = plain_bpm(beat);
+	if (beat->tracker)
+		tracker_reset(beat->tracker);
+}
+
 struct beat *beat_new(const struct beat_options *options)
 {
 	struct beat *beat = calloc(1, sizeof *beat);
@@ -472,12 +493,6 @@ struct beat *beat_new(const struct beat_options *options)
 	if (!beat)
 		return NULL;
 	beat->options = *options;
-	beat->clock_input = -1;
-	beat->numerator = beat->denominator = 4;
-	beat->said_place = -1;
-	if (options->bpm > 0 && may(beat, BEAT_FIXED))
-		beat->fixed_bpm = within(options->bpm);
-	beat->bpm = plain_bpm(beat);
 	if (may(beat, BEAT_TRACKER) && options->network) {
 		beat->tracker = tracker_new(options->network);
 		if (!beat->tracker) {
@@ -485,6 +500,7 @@ struct beat *beat_new(const struct beat_options *options)
 			return NULL;
 		}
 	}
+	beat_clear(beat);
 	return beat;
 }
 

@@ -43,8 +43,11 @@ struct beat;
 struct beat *beat_new(const struct beat_options *options);
 void beat_free(struct beat *beat); /* NULL is allowed */
 
-/* Set-up thread. Calls `said` with each new cue, from within the calls below. NULL: nobody listens (the default). */
-void beat_listen(struct beat *beat, void (*said)(void *context, const struct beat_cue *cue), void *context);
+/* Calls `said` with each new cue, from within the calls below, and now with how things are. NULL: nobody (the default). */
+void beat_listen(struct beat *beat, void (*said)(void *context, const struct beat_cue *cue), void *context, int64_t now_us);
+
+/* As new, but for who listens: times may begin again. */
+void beat_clear(struct beat *beat);
 
 /* A new piece begins at event_us. A source that counts bars by itself, or that somebody taps, goes on; otherwise bar 0 begins
  * here. What was heard is forgotten. */

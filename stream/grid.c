@@ -25,6 +25,8 @@ struct pace {
 
 struct grid {
 	struct beat *beat; /* live grid: all that follows is unused */
+	bool recorded;	   /* so it is here, but for the place of the newest note */
+	struct place place;
 	size_t bar_count, meter_count, pace_count; /* each at least 1: the first entry stands at position 0 */
 	struct bars *bars;
 	struct meter *meters;
@@ -141,6 +143,15 @@ struct grid *grid_new_live(const struct beat_options *options)
 	return NULL;
 }
 
+struct grid *grid_new_recorded(void)
+{
+	struct grid *grid = calloc(1, sizeof *grid);
+
+	if (grid)
+		grid->recorded = true;
+	return grid;
+}
+
 void grid_free(struct grid *grid)
 {
 	if (!grid)
@@ -161,6 +172,22 @@ void grid_take(struct grid *grid, const struct event *event)
 {
 	if (grid->beat)
 		beat_take(grid->beat, event);
+	else if (grid->recorded && event->kind == EVENT_NOTE_ON)
+		grid->place = (struct place){.bar = event->duration_us >> 24,
+					     .position = (uint8_t)(event->duration_us >> 16 & 127),
+					     .time_signature = (uint8_t)(event->duration_us >> 8),
+					     .tempo = (uint8_t)event->duration_us};
+}
+
+void grid_stamp(const struct grid *grid, struct event *event)
+{
+	if (!grid->beat || (event->kind != EVENT_NOTE_ON && event->kind != EVENT_NOTE_OFF))
+		return;
+	event->position = grid_position(grid, event);
+	if (event->kind == EVENT_NOTE_OFF)
+		return;
+	struct place place = grid_place(grid, event->position);
+	event->duration_us = place.bar << 24 | (int64_t)place.position << 16 | (int64_t)place.time_signature << 8 | place.tempo;
 }
 
 void grid_reset(struct grid *grid, int64_t event_us)
@@ -186,6 +213,8 @@ struct place grid_place(const struct grid *grid, int64_t position)
 {
 	if (grid->beat)
 		return beat_place(grid->beat, position);
+	if (grid->recorded)
+		return grid->place;
 	const struct bars *bars = &grid->bars[find(grid->bars, sizeof *grid->bars, grid->bar_count, position)];
 	int64_t since = position - bars->position;
 	int64_t in_bar = since % bars->length;
@@ -200,5 +229,7 @@ double grid_bpm(const struct grid *grid, int64_t position)
 {
 	if (grid->beat)
 		return beat_bpm(grid->beat);
+	if (grid->recorded)
+		return BPM_DEFAULT;
 	return grid->paces[find(grid->paces, sizeof *grid->paces, grid->pace_count, position)].bpm;
 }

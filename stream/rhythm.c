@@ -1,24 +1,9 @@
-/* The forward step of the rhythm network, see rhythm.h: about 35 thousand products an onset at 80 units. train/rhythm_train.c
+/* The forward step of the rhythm network, see rhythm.h: about 65 thousand products an onset at 96 units. train/rhythm_train.c
  * has the same step over many sequences, and its gradient. */
 #include "stream/rhythm.h"
 
 #include <math.h>
 #include <string.h>
-
-#define PERIOD_MIN_S 0.18f
-#define PERIODS_AN_OCTAVE 9.0f
-
-float rhythm_period_s(int period)
-{
-	return PERIOD_MIN_S * exp2f(((float)period + 0.5f) / PERIODS_AN_OCTAVE);
-}
-
-int rhythm_period_of(float seconds)
-{
-	int period = seconds > PERIOD_MIN_S ? (int)(log2f(seconds / PERIOD_MIN_S) * PERIODS_AN_OCTAVE) : 0;
-
-	return period < RHYTHM_PERIODS ? period : RHYTHM_PERIODS - 1;
-}
 
 static float sigmoid(float x)
 {

@@ -8,7 +8,7 @@
 
 #define RHYTHM_UNITS_MAX 128
 #define RHYTHM_PHASES 24  /* of a beat: [0] is the beat, [12] the middle between two */
-#define RHYTHM_PERIODS 32 /* lengths of a beat, evenly spaced in their logarithm */
+#define RHYTHM_PERIODS RHYTHM_LAGS /* lengths of a beat */
 #define RHYTHM_OUTPUTS (RHYTHM_PHASES + 1 + RHYTHM_PERIODS)
 
 /* Matrices row by row; I inputs, H units, O outputs. Gates in the order reset, update, new. */
@@ -24,10 +24,6 @@ struct rhythm_answer {
 	float period[RHYTHM_PERIODS]; /* probabilities */
 	float downbeat;		      /* probability that a bar begins here, if this is a beat */
 };
-
-/* Length in seconds of the middle of a class of periods, and back: 0.19 to 2 s. */
-float rhythm_period_s(int period);
-int rhythm_period_of(float seconds);
 
 /* One onset: state[units] is carried from onset to onset and begins with zeros. */
 void rhythm_step(const struct rhythm_network *network, const float input[RHYTHM_INPUTS], float *state,

@@ -16,6 +16,12 @@
 #define INTERVAL_RATE 0.08f
 #define REST_S 4.0f	   /* longer intervals do not count for the usual one */
 #define CHROMA_NOTE 0.5f
+#define LAG_FIRST_S 0.18f
+#define LAGS_AN_OCTAVE 9.0f
+#define LAG_LAST_S 2.4f
+#define LAG_REACH 1.2f /* an onset counts for lags so near, less the farther */
+#define ECHO_MAX 2.0f
+#define PERIODICITY_S 4.0f
 
 struct chord {
 	int low, high, loudest, notes;
@@ -30,6 +36,18 @@ static float clamp(float value, float low, float high)
 static float log_seconds(float seconds)
 {
 	return clamp(log2f(seconds < 0.01f ? 0.01f : seconds), LOG_MIN, LOG_MAX);
+}
+
+float rhythm_lag_s(int lag)
+{
+	return LAG_FIRST_S * exp2f(((float)lag + 0.5f) / LAGS_AN_OCTAVE);
+}
+
+int rhythm_lag_of(float seconds)
+{
+	int lag = seconds > LAG_FIRST_S ? (int)(log2f(seconds / LAG_FIRST_S) * LAGS_AN_OCTAVE) : 0;
+
+	return lag < RHYTHM_LAGS ? lag : RHYTHM_LAGS - 1;
 }
 
 static float log_since(int64_t now_us, int64_t then_us)
@@ -102,6 +120,45 @@ static void begin(struct rhythm_ear *ear, const struct chord *chord)
 		ear->interval[i] = NEVER_US / SECOND_US;
 }
 
+static float accent_of(const struct rhythm_ear *ear, const struct chord *chord, float seconds, bool bass)
+{
+	float accent = 0.6f + ((float)chord->loudest - ear->usual_velocity) / 40 + 0.25f * log2f((float)chord->notes) +
+		       0.1f * (log_seconds(seconds) - log_seconds(ear->usual_interval));
+
+	return clamp(bass ? accent + 0.4f : accent, 0.1f, 2);
+}
+
+/* What sounded each lag ago, and what has done so again and again. */
+static void listen_back(struct rhythm_ear *ear, float accent, float seconds, float input[2 * RHYTHM_LAGS])
+{
+	float fade = expf(-seconds / PERIODICITY_S), sum = 0.02f;
+	float *echo = input, *again = input + RHYTHM_LAGS;
+
+	memset(input, 0, 2 * RHYTHM_LAGS * sizeof *input);
+	for (int64_t i = ear->past - 1; i >= 0 && ear->past - i <= RHYTHM_REMEMBERED; i--) {
+		float ago_s = (float)(ear->onset_us - ear->past_us[i % RHYTHM_REMEMBERED]) / SECOND_US;
+
+		if (ago_s > LAG_LAST_S)
+			break;
+		float place = log2f((ago_s < 0.01f ? 0.01f : ago_s) / LAG_FIRST_S) * LAGS_AN_OCTAVE - 0.5f;
+		for (int lag = (int)ceilf(place - LAG_REACH); lag <= (int)floorf(place + LAG_REACH); lag++)
+			if (lag >= 0 && lag < RHYTHM_LAGS)
+				echo[lag] += (1 - fabsf((float)lag - place) / LAG_REACH) *
+					     ear->past_accent[i % RHYTHM_REMEMBERED];
+	}
+	for (int lag = 0; lag < RHYTHM_LAGS; lag++) {
+		float heard = echo[lag] < ECHO_MAX ? echo[lag] : ECHO_MAX;
+
+		ear->periodicity[lag] = ear->periodicity[lag] * fade + heard * accent * (1 - fade);
+		sum += ear->periodicity[lag];
+		echo[lag] = 0.5f * heard;
+	}
+	for (int lag = 0; lag < RHYTHM_LAGS; lag++)
+		again[lag] = clamp(0.5f * RHYTHM_LAGS * ear->periodicity[lag] / sum, 0, 3) - 0.5f;
+	ear->past_us[ear->past % RHYTHM_REMEMBERED] = ear->onset_us;
+	ear->past_accent[ear->past++ % RHYTHM_REMEMBERED] = accent;
+}
+
 static void describe(const struct rhythm_ear *ear, const struct chord *chord, float seconds, bool bass, bool strong,
 		     float input[RHYTHM_INPUTS])
 {
@@ -143,7 +200,7 @@ static void describe(const struct rhythm_ear *ear, const struct chord *chord, fl
 
 		*x++ = far < 1 ? 1 - far : 0;
 	}
-	_Static_assert(28 + BINS == RHYTHM_INPUTS, "every input has its number");
+	_Static_assert(28 + BINS + 2 * RHYTHM_LAGS == RHYTHM_INPUTS, "every input has its number");
 }
 
 static void remember(struct rhythm_ear *ear, const struct chord *chord, float seconds, bool bass, bool strong)
@@ -183,6 +240,7 @@ int64_t rhythm_ear_close(struct rhythm_ear *ear, float input[RHYTHM_INPUTS])
 	if (seconds < 0) /* a source whose clock was set back */
 		seconds = 0;
 	describe(ear, &chord, seconds, bass, strong, input);
+	listen_back(ear, accent_of(ear, &chord, seconds, bass), seconds, input + RHYTHM_INPUTS - 2 * RHYTHM_LAGS);
 	remember(ear, &chord, seconds, bass, strong);
 	ear->notes = 0;
 	return ear->onset_us;

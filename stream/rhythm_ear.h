@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RHYTHM_INPUTS 44
+#define RHYTHM_LAGS 32 /* how long ago, evenly spaced in its logarithm: rhythm_lag_s */
+#define RHYTHM_INPUTS (44 + 2 * RHYTHM_LAGS)
 #define RHYTHM_GATHER_US 30000 /* from an onset's first note until it is judged */
 #define RHYTHM_CHORD_MAX 32    /* notes of an onset that are looked at */
 #define RHYTHM_INTERVALS 4
+#define RHYTHM_REMEMBERED 96 /* onsets */
 
 struct rhythm_ear { /* private; all zero: nothing has been heard */
 	/* the onset that is being gathered */
@@ -27,8 +29,16 @@ struct rhythm_ear { /* private; all zero: nothing has been heard */
 	float interval[RHYTHM_INTERVALS]; /* between the last onsets, newest first, in seconds */
 	float usual_interval, usual_low, usual_high, usual_velocity;
 	int low, high;	  /* of the last onset */
+	int64_t past_us[RHYTHM_REMEMBERED]; /* of onsets, by number modulo the size */
+	float past_accent[RHYTHM_REMEMBERED];
+	int64_t past; /* onsets so far */
+	float periodicity[RHYTHM_LAGS]; /* how often accents have followed each other at this lag, fading within seconds */
 	float chroma[12]; /* how much each pitch class has sounded, fading within a second */
 };
+
+/* The middle of a lag or of a class of periods in seconds: 0.19 to 2 s; and which one it is. */
+float rhythm_lag_s(int lag);
+int rhythm_lag_of(float seconds);
 
 /* Takes an event of any kind; those that are no note and no pedal change nothing. An onset that is due must have been taken
  * with rhythm_ear_close before. */

@@ -154,7 +154,7 @@ static float likeliest_period(const struct rhythm_answer *answer)
 	for (int i = 1; i < RHYTHM_PERIODS; i++)
 		if (answer->period[i] > answer->period[best])
 			best = i;
-	return rhythm_period_s(best);
+	return rhythm_lag_s(best);
 }
 
 /* The onset is a beat, after `silent` beats without a note. False: it cannot be. */

@@ -4,9 +4,11 @@
 #include "tools/tools.h"
 
 #include "engine/engine.h"
+#include "engine/rhythm_file.h"
 #include "model/locate.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
+#include "tools/eval_beat.h"
 #include "train/baselines.h"
 #include "train/evaluate.h"
 #include "train/evaluate_live.h"
@@ -54,7 +56,8 @@ static void print_help(void)
 	printf(
 	    "usage: midibert eval --task TASK --manifest FILE.tsv... [OPTION]...\n\n"
 	    "Runs a model over whole pieces and compares its answers with the labels of the files.\n\n"
-	    "  --task TASK      melody, velocity, style, emotion, or the name of a head\n"
+	    "  --task TASK      melody, velocity, style, emotion, the name of a head, or beat: the beat tracker, against\n"
+	    "                   NAME_annotations.txt beside NAME.mid (or beat_midi.txt in its folder)\n"
 	    "  --manifest FILE  the files: path, or path<TAB>label, relative to the manifest; may be given again\n"
 	    "  --train FILE     fit baselines on these files instead of the evaluated ones; may be given again\n"
 	    "  --setting NAME   what a velocity head may see: hidden (default) or causal\n"
@@ -64,9 +67,8 @@ static void print_help(void)
 	    "  --backend NAME   auto, fp32, bf16, int8, or a name that midibert --version lists\n"
 	    "  --json           one JSON object instead of a table\n"
 	    "  --live           play the files through the engine on a virtual clock and judge each label when it stood\n"
-	    "  --grid GRID      with --live: bars and beats from a steady tempo (fixed, default: what a keyboard alone has) "
-	    "or\n"
-	    "                   from the file's tempo map (file)\n"
+	    "  --grid GRID      with --live: bars and beats from a steady tempo (fixed, default), from the beat tracker\n"
+	    "                   (tracker) or from the file's tempo map (file)\n"
 	    "  --tempo BPM      with --live: the steady tempo, 16-256 (%d)\n"
 	    "  --decide MS      with --live: as the daemon's (%d): when a note is heard again even if nothing follows\n"
 	    "  --final-after MS with --live: a label is final at the latest so long after the onset (%d)\n"
@@ -370,16 +372,28 @@ static void print_table(const struct report *report)
 
 /* ---- the command ---- */
 
+static enum status load_rhythm(const struct request *request, struct rhythm **rhythm, struct error *error)
+{
+	char path[PATH_MAX];
+	enum status status = rhythm_locate(request->model, path, sizeof path, error);
+	return status == STATUS_OK ? rhythm_load(path, rhythm, error) : status;
+}
+
 static enum status judge_stream(struct report *report, int head, const struct dataset *dataset, struct error *error)
 {
 	const struct request *request = report->request;
+	struct rhythm *rhythm = NULL;
+	enum status status = strcmp(request->grid, "tracker") == 0 ? load_rhythm(request, &rhythm, error) : STATUS_OK;
 	const struct evaluate_live_options options = {.engine = {.window = report->window,
 								 .decide_us = (int64_t)request->decide_ms * 1000,
 								 .final_after_us = (int64_t)request->final_after_ms * 1000,
 								 .style_every_us = (int64_t)ENGINE_STYLE_EVERY_MS * 1000},
 						      .bpm = request->bpm,
+						      .network = rhythm ? rhythm_network(rhythm) : NULL,
 						      .set = EVALUATE_ALL_SETS};
-	enum status status = evaluate_live(report->model, head, dataset, &options, &report->stream, error);
+	if (status == STATUS_OK)
+		status = evaluate_live(report->model, head, dataset, &options, &report->stream, error);
+	rhythm_free(rhythm);
 	report->evaluation = (struct evaluation){.files = report->stream.files,
 						 .skipped = report->stream.skipped,
 						 .metrics = report->stream.metrics,
@@ -409,6 +423,8 @@ static enum status evaluate(struct report *report, const struct request *request
 	struct model *model = NULL;
 	struct dataset dataset = {0}, train = {0};
 	int head = -1;
+	if (strcmp(request->task, "beat") == 0)
+		return eval_beat(request->manifests, request->manifest_count, request->model, request->json, error);
 	enum status status = locate_model(request->model, path, sizeof path, error);
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
@@ -461,16 +477,20 @@ static const struct option options[] = {{"task", required_argument, NULL, 't'},
 static int settle_grid(struct request *request, bool timed)
 {
 	const char *grid = request->grid;
-	if (grid && strcmp(grid, "tracker") == 0)
-		return tool_usage(name, "--grid tracker: there is no beat tracker yet; give fixed or file");
-	if (grid && strcmp(grid, "file") != 0 && strcmp(grid, "fixed") != 0)
-		return tool_usage(name, "%s is no value that --grid takes: give fixed or file", grid);
+	bool beat = strcmp(request->task, "beat") == 0;
+	if (grid && strcmp(grid, "file") != 0 && strcmp(grid, "fixed") != 0 && strcmp(grid, "tracker") != 0)
+		return tool_usage(name, "%s is no value that --grid takes: give tracker, fixed or file", grid);
+	if (beat && ((grid && strcmp(grid, "tracker") != 0) || request->bpm > 0 || timed))
+		return tool_usage(name, "the beat is judged by the tracker alone: leave --grid, --tempo and times out");
+	if (beat)
+		return TOOL_DONE;
 	if (!request->live && ((grid && strcmp(grid, "file") != 0) || request->bpm > 0 || timed))
-		return tool_usage(name, "--grid fixed, --tempo, --decide and --final-after want --live");
+		return tool_usage(name, "--grid %s, --tempo, --decide and --final-after want --live", grid ? grid : "fixed");
 	if (!grid)
 		grid = request->grid = request->live ? "fixed" : "file";
-	if (strcmp(grid, "file") == 0 && request->bpm > 0)
-		return tool_usage(name, "--tempo is for --grid fixed: the file's grid has its own");
+	if (strcmp(grid, "fixed") != 0 && request->bpm > 0)
+		return tool_usage(name, "--tempo is for --grid fixed: %s has its own",
+				  strcmp(grid, "file") == 0 ? "the file's grid" : "the tracker");
 	if (strcmp(grid, "fixed") == 0 && request->bpm <= 0)
 		request->bpm = DEFAULT_BPM;
 	return TOOL_DONE;

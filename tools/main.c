@@ -16,6 +16,7 @@ static const struct tool tools[] = {
     {"tokenize", tool_tokenize, "write a MIDI file as Octuple tokens"},
     {"pretrain", tool_pretrain, "train an encoder to fill in hidden notes, without labels"},
     {"finetune", tool_finetune, "train encoder and heads from labelled manifests"},
+    {"beat", tool_beat, "train the beat tracker from annotated performances"},
     {"eval", tool_eval, "compare a model's answers with labels, baselines beside it"},
     {"predict", tool_predict, "label the notes of a MIDI file, at once or as if it were played"},
     {"monitor", tool_monitor, "show in the terminal what a running midibertd sends"},

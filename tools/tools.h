@@ -16,6 +16,7 @@ struct tool {
 int tool_tokenize(int argc, char **argv);
 int tool_pretrain(int argc, char **argv);
 int tool_finetune(int argc, char **argv);
+int tool_beat(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_predict(int argc, char **argv);
 int tool_bench(int argc, char **argv);

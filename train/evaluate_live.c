@@ -161,6 +161,13 @@ static enum status play(struct hearing *hearing, const struct timeline *timeline
 	return STATUS_OK;
 }
 
+static struct grid *new_grid(const struct evaluate_live_options *options, const struct smf *file)
+{
+	if (options->network)
+		return grid_new_live(&(struct beat_options){.sources = BEAT_BIT(BEAT_TRACKER), .network = options->network});
+	return options->bpm > 0 ? grid_new_fixed(options->bpm) : grid_new_file(file, NULL);
+}
+
 static enum status play_piece(const struct job *job, const struct piece *piece, struct result *result)
 {
 	struct hearing hearing = {.job = job, .piece = piece, .result = result};
@@ -175,7 +182,7 @@ static enum status play_piece(const struct job *job, const struct piece *piece, 
 		status = status_fail(error, STATUS_BAD_DATA, "%s has changed while it was read: %zu notes, then %zu",
 				     piece->path, piece->count, timeline.notes);
 	if (status == STATUS_OK) {
-		grid = job->options->bpm > 0 ? grid_new_fixed(job->options->bpm) : grid_new_file(file, NULL);
+		grid = new_grid(job->options, file);
 		if (job->task.kind == TASK_SEQUENCE)
 			result->answers = malloc((piece->count + 1) * sizeof *result->answers);
 		else

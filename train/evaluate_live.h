@@ -6,6 +6,7 @@
 #define MIDIBERTD_TRAIN_EVALUATE_LIVE_H
 
 #include "engine/engine.h"
+#include "stream/rhythm.h"
 #include "train/dataset.h"
 #include "train/evaluate.h"
 #include "train/metrics.h"
@@ -16,6 +17,7 @@ extern const int live_lookaheads[LIVE_LOOKAHEADS]; /* 0, 1, 2, 4 ... 32 later no
 struct evaluate_live_options {
 	struct engine_options engine; /* as the daemon is told; window 0: the model's span, not the daemon's default */
 	double bpm;		      /* of a steady grid, 16-256; 0: the file's own tempo map, which no keyboard sends */
+	const struct rhythm_network *network; /* the grid is the beat tracker's, with this network; NULL: it is not */
 	int threads;		      /* 0: two */
 	int set;		      /* pieces of this manifest alone (piece.set), or EVALUATE_ALL_SETS */
 };

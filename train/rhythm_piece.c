@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEMPO_OCTAVES 0.4 /* a disturbed piece is so much slower or faster, at most */
+#define TEMPO_OCTAVES 0.3 /* a disturbed piece is so much slower or faster, at most */
 #define LOUDNESS_OCTAVES 0.4
 #define TRANSPOSE 6
 #define MISSING_MAX 0.15
@@ -191,7 +191,7 @@ static void judge(const struct beat_marks *beats, double stretch, struct rhythm_
 	if (period_s < PERIOD_MIN_S || period_s > PERIOD_MAX_S)
 		return;
 	truth->phase = (float)(since_s / period_s);
-	truth->period = (uint8_t)rhythm_period_of((float)period_s);
+	truth->period = (uint8_t)rhythm_lag_of((float)period_s);
 	truth->kind = TRUTH_BETWEEN;
 	if (fabs(since_s) <= ON_BEAT_S)
 		truth->kind = marks[*beat].downbeat ? TRUTH_DOWNBEAT : TRUTH_BEAT;
