@@ -37,7 +37,7 @@ struct beat {
 	int64_t bar;
 	int64_t anchor_bar; /* the first one that this anchor counts */
 	int numerator, denominator;
-	bool begun; /* beats of a grid without a source are counted only after a reset */
+	bool begun; /* bars are counted: from the first reset on, or from a source that counts by itself */
 	struct beat_cue cue;
 	bool has_said;
 	int64_t said_bar; /* of the last beat of the tracker */
@@ -85,6 +85,11 @@ static void anchor(struct beat *beat, double since, int numerator, int denominat
 {
 	double before = bar_quarters(beat);
 
+	if (!beat->begun) { /* nobody has counted bars yet */
+		beat->begun = true;
+		beat->bar = 0;
+		beat->bar_start = beat->quarters - since;
+	}
 	roll_bars(beat, beat->quarters);
 	double turn = since - (beat->quarters - beat->bar_start);
 	beat->numerator = numerator;

@@ -442,6 +442,7 @@ static struct connection *open_connection(struct source_jack *jack)
 	connection->wake = dup(jack->wake);
 	connection->closed = wake_open();
 	connection->appeared = ring_new(sizeof(jack_port_id_t), APPEARED_MAX);
+	connection->transport.position = -1;
 	jack_options_t options = JackNoStartServer | (jack->server ? JackServerName : JackNullOption);
 	jack_status_t status;
 	if (connection->wake < 0 || connection->closed < 0 || !connection->appeared ||

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEPT 24
+#define KEPT 16
 #define SPLITS 5 /* no beat; the next one; one, two left out without a note; one more for a newcomer */
 #define PROBABILITY_MIN 0.003f
 #define PROBABILITY_MAX 0.98f
 #define NEIGHBOURS 0.5f	   /* the network's phases beside the beat count half */
-#define BEAT_GAIN 1.5f	   /* log odds in favour of a beat: missing one costs more than one too many */
-#define TEMPO_WEIGHT 0.3f  /* of a change of tempo against what the network hears, */
+#define BEAT_GAIN 1.0f	   /* log odds in favour of a beat: missing one costs more than one too many */
+#define TEMPO_WEIGHT 0.1f  /* of a change of tempo against what the network hears, */
 #define TEMPO_SPREAD 0.3f  /* as a logarithm; heavy tails: a jump is possible */
 #define TEMPO_STRAY 2.3f   /* and no further */
 #define TEMPO_RATE 0.35f
@@ -21,13 +21,16 @@
 #define SILENT_MAX 2	   /* in a row */
 #define NEWCOMER_COST 7.0f /* against the best one */
 #define SAME_TEMPO 0.06f
+#define SAME_BEAT_US 50000
 #define PERIOD_MIN_S 0.16f
 #define PERIOD_MAX_S 2.6f
 #define FORGOTTEN_PERIODS 4.0f
-#define ANNOUNCE 0.4f	    /* share of the hypotheses */
+#define ANNOUNCE 0.5f	    /* share of the hypotheses */
 #define APART_PERIODS 0.4   /* announcements are at least so far apart, */
 #define APART_US 150000	    /* and so far */
-#define SILENT_SHARE 0.9f   /* of hypotheses that agree, before a beat without a note is announced, */
+#define STEADY_BEATS 4	    /* intervals that are so even that a beat without a note can be told, */
+#define STEADY_SHARE 0.08   /* of their mean, */
+#define SILENT_CONFIDENCE 0.75 /* and for who is so sure of the beat, */
 #define SILENT_HOLD_US 60000 /* so late that no note can still mark it */
 #define CONFIDENCE_RATE 0.12
 #define METERS 4
@@ -48,8 +51,9 @@ struct tracker {
 	float state[RHYTHM_UNITS_MAX];
 	struct hypothesis kept[KEPT], split[KEPT * SPLITS + 1];
 	int count;
-	int64_t announced_us; /* time of the last beat that was announced; 0 with none */
+	int64_t announced_us; /* time of the last beat that was announced */
 	bool any;
+	double interval_us[STEADY_BEATS]; /* between announced beats, newest first */
 	int silent;	   /* beats without a note since the last onset */
 	int64_t silent_us; /* when the next of them would be due; INT64_MAX */
 	double confidence;
@@ -216,8 +220,8 @@ static void keep_best(struct tracker *tracker, int count)
 		tracker->kept[k].score -= best;
 }
 
-/* Share of the hypotheses that hold `last_us` for their last beat, give or take, and any tempo or that of the best. */
-static float share(const struct tracker *tracker, int64_t last_us, bool same_tempo)
+/* Share of the hypotheses that hold `last_us` for their last beat, give or take. */
+static float share(const struct tracker *tracker, int64_t last_us)
 {
 	float all = 0, some = 0;
 
@@ -226,8 +230,7 @@ static float share(const struct tracker *tracker, int64_t last_us, bool same_tem
 		float weight = expf(one->score);
 
 		all += weight;
-		if (llabs(one->last_us - last_us) <= 50000 &&
-		    (!same_tempo || fabsf(log_ratio(one->period_s, tracker->kept[0].period_s)) < 0.1f))
+		if (llabs(one->last_us - last_us) <= SAME_BEAT_US)
 			some += weight;
 	}
 	return all > 0 ? some / all : 0;
@@ -251,20 +254,37 @@ static void announce(struct tracker *tracker, int64_t beat_us, int64_t due_us, b
 				      .period_us = 1e6 * (double)tracker->kept[0].period_s,
 				      .confidence = tracker->confidence};
 	read_bars(tracker, beat);
+	memmove(tracker->interval_us + 1, tracker->interval_us, (STEADY_BEATS - 1) * sizeof tracker->interval_us[0]);
+	tracker->interval_us[0] = tracker->any ? (double)(beat_us - tracker->announced_us) : 0;
 	tracker->announced_us = beat_us;
 	tracker->any = true;
 }
 
-/* When a beat without a note would be announced. */
+/* Mean length of the last beats if they were even and a hypothesis goes on like them, or 0. */
+static double steady_us(const struct tracker *tracker)
+{
+	double mean_us = 0;
+
+	for (int i = 0; i < STEADY_BEATS; i++)
+		mean_us += tracker->interval_us[i] / STEADY_BEATS;
+	for (int i = 0; i < STEADY_BEATS; i++)
+		if (fabs(tracker->interval_us[i] - mean_us) > STEADY_SHARE * mean_us)
+			return 0;
+	for (int k = 0; k < tracker->count; k++)
+		if (fabs((double)tracker->kept[k].period_s * 1e6 - mean_us) <= STEADY_SHARE * mean_us)
+			return mean_us;
+	return 0;
+}
+
+/* When the next beat would be announced if no note came. */
 static void expect_silence(struct tracker *tracker)
 {
-	const struct hypothesis *best = &tracker->kept[0];
+	bool sure = tracker->any && tracker->confidence > SILENT_CONFIDENCE && tracker->silent < SILENT_MAX;
+	double beat_us = sure ? steady_us(tracker) : 0;
 
 	tracker->silent_us = INT64_MAX;
-	if (tracker->count > 0 && tracker->any && tracker->silent < SILENT_MAX &&
-	    share(tracker, best->last_us, true) > SILENT_SHARE)
-		tracker->silent_us = best->last_us + (int64_t)((float)(tracker->silent + 1) * best->period_s * 1e6f) +
-				     SILENT_HOLD_US;
+	if (beat_us > 0)
+		tracker->silent_us = tracker->announced_us + (int64_t)llrint(beat_us) + SILENT_HOLD_US;
 }
 
 static bool judge_onset(struct tracker *tracker, struct tracker_beat *beat)
@@ -280,7 +300,7 @@ static bool judge_onset(struct tracker *tracker, struct tracker_beat *beat)
 	if (probability > PROBABILITY_MAX)
 		probability = PROBABILITY_MAX;
 	keep_best(tracker, split(tracker, onset_us, probability, &answer));
-	float held = share(tracker, onset_us, false);
+	float held = share(tracker, onset_us);
 	bool is_beat = held > ANNOUNCE && is_apart(tracker, onset_us);
 	tracker->silent = 0;
 	if (is_beat) {
@@ -296,15 +316,18 @@ static bool judge_onset(struct tracker *tracker, struct tracker_beat *beat)
 static bool judge_silence(struct tracker *tracker, struct tracker_beat *beat)
 {
 	int64_t due_us = tracker->silent_us, beat_us = due_us - SILENT_HOLD_US;
+	bool apart = is_apart(tracker, beat_us);
 
 	tracker->silent++;
+	if (apart) {
+		tracker->confidence -= tracker->confidence * CONFIDENCE_RATE;
+		advance_bars(tracker);
+		announce(tracker, beat_us, due_us, false, beat);
+	}
 	expect_silence(tracker);
-	if (!is_apart(tracker, beat_us))
-		return false;
-	tracker->confidence -= tracker->confidence * CONFIDENCE_RATE;
-	advance_bars(tracker);
-	announce(tracker, beat_us, due_us, false, beat);
-	return true;
+	if (!apart)
+		tracker->silent_us = INT64_MAX;
+	return apart;
 }
 
 /* ---- calls ---- */

@@ -9,9 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(RHYTHM_INPUTS > RHYTHM_OUTPUTS, "the scratch of products is as wide as the widest matrix");
+
 #define PERIOD_SHARE 0.3f /* of its loss in the sum: the phase is what matters */
 #define UPDATE_BIAS 1.0f  /* at the start the state changes slowly */
 #define WARMUP 50
+#define AVERAGE_STEPS 300.0 /* about so many of the last steps are averaged in what is handed out */
 
 struct sequence {
 	struct rhythm_lesson lesson;
@@ -100,7 +103,7 @@ static enum status new_trainer(int units, int batch, int rows, enum precision pr
 		good = good && *wanted[i].array;
 	}
 	trainer->sequences = calloc((size_t)batch, sizeof *trainer->sequences);
-	int widest = 3 * units > RHYTHM_OUTPUTS ? 3 * units : RHYTHM_OUTPUTS;
+	int widest = 3 * units > RHYTHM_INPUTS ? 3 * units : RHYTHM_INPUTS;
 	good = good && trainer->sequences &&
 	       product_weight_new(&trainer->input, precision, 3 * units, RHYTHM_INPUTS, tensor(trainer, RHYTHM_INPUT)) &&
 	       product_weight_new(&trainer->recurrent, precision, 3 * units, units, tensor(trainer, RHYTHM_RECURRENT)) &&
@@ -410,7 +413,16 @@ static void improve(struct rhythm_trainer *trainer, const struct optimiser_optio
 	pack(trainer);
 }
 
-static void tell(struct rhythm_trainer *trainer, uint64_t step,
+/* Weights averaged over the last steps generalise better than those of any one step. */
+static void add_to_average(const struct rhythm_trainer *trainer, uint64_t step, float *average)
+{
+	float share = (float)(1 / ((double)step + 1 < AVERAGE_STEPS ? (double)step + 1 : AVERAGE_STEPS));
+
+	for (size_t i = 0; i < trainer->elements; i++)
+		average[i] += (trainer->values[i] - average[i]) * share;
+}
+
+static void tell(struct rhythm_trainer *trainer, uint64_t step, const float *average,
 		 void (*report)(void *context, const struct rhythm_train_progress *progress), void *context)
 {
 	double onsets = (double)(trainer->counted[0] + 1), beats = (double)(trainer->counted[1] + 1);
@@ -418,7 +430,7 @@ static void tell(struct rhythm_trainer *trainer, uint64_t step,
 						 .phase = trainer->loss[0] / onsets,
 						 .period = trainer->loss[1] / onsets,
 						 .downbeat = trainer->loss[2] / beats,
-						 .values = trainer->values};
+						 .values = average};
 
 	memset(trainer->loss, 0, sizeof trainer->loss);
 	memset(trainer->counted, 0, sizeof trainer->counted);
@@ -440,6 +452,7 @@ static enum status run(struct rhythm_trainer *trainer, const struct rhythm_piece
 						    .beta2 = 0.999,
 						    .epsilon = 1e-8};
 	size_t carried = (size_t)(trainer->batch * trainer->units);
+	float *average = moments + 2 * trainer->elements;
 
 	for (uint64_t step = 0; step < options->steps; step++) {
 		struct random random = {.key = random_hash(options->seed, 1000000000 + step), .index = 0};
@@ -453,11 +466,12 @@ static enum status run(struct rhythm_trainer *trainer, const struct rhythm_piece
 		lose_all(trainer);
 		backward(trainer);
 		improve(trainer, &optimiser, step, moments, moments + trainer->elements);
+		add_to_average(trainer, step, average);
 		memcpy(trainer->state, trainer->state + (size_t)trainer->rows * carried, carried * sizeof *trainer->state);
 		for (int b = 0; b < trainer->batch; b++)
 			trainer->sequences[b].at += (size_t)trainer->rows;
 		if ((step + 1) % options->report_steps == 0 || step + 1 == options->steps)
-			tell(trainer, step + 1, report, context);
+			tell(trainer, step + 1, average, report, context);
 	}
 	return STATUS_OK;
 }
@@ -476,7 +490,7 @@ enum status rhythm_train(const struct rhythm_piece *pieces, size_t count, const 
 		free(order.index);
 		return status;
 	}
-	float *moments = calloc(2 * trainer.elements, sizeof *moments);
+	float *moments = calloc(3 * trainer.elements, sizeof *moments); /* both moments, and the average */
 	if (count == 0 || !order.index || !moments) {
 		status = status_fail(error, STATUS_NO_MEMORY, "no pieces, or no memory for their order");
 	} else {
@@ -486,6 +500,7 @@ enum status rhythm_train(const struct rhythm_piece *pieces, size_t count, const 
 		initialise(&trainer, options->seed);
 		pack(&trainer);
 		status = run(&trainer, pieces, &order, options, moments, report, stop, context, error);
+		memcpy(values, moments + 2 * trainer.elements, trainer.elements * sizeof *values);
 	}
 	free(order.index);
 	free(moments);

@@ -20,10 +20,11 @@ struct rhythm_train_options {
 struct rhythm_train_progress {
 	uint64_t step;
 	double phase, period, downbeat; /* mean losses since the last report */
-	const float *values;		/* as they are now, in rhythm_layout's order */
+	const float *values;		/* averaged over the last steps, in rhythm_layout's order */
 };
 
-/* values[rhythm_layout(units)] are overwritten with a random start and trained. report may be NULL; stop is asked every step
+/* values[rhythm_layout(units)] are overwritten with a random start and trained; an average over the last
+ * steps is left in them. report may be NULL; stop is asked every step
  * and may be NULL. STATUS_INTERRUPTED: stopped; values are as far as they got. */
 enum status rhythm_train(const struct rhythm_piece *pieces, size_t count, const struct rhythm_train_options *options,
 			 float *values, void (*report)(void *context, const struct rhythm_train_progress *progress),
