@@ -176,7 +176,8 @@ enum status rhythm_write(const char *path, int units, const float *values, const
 	return safetensors_write(path, TENSOR_BF16, tensors, RHYTHM_TENSORS, all, count, error);
 }
 
-enum status rhythm_locate(const char *model, char *path, size_t size, struct error *error)
+/* Beside the encoder's weights that this option names, or that are found without one. */
+static enum status look_beside(const char *model, char *path, size_t size, struct error *error)
 {
 	char beside[4096];
 	enum status status = locate_model(model, beside, sizeof beside, error);
@@ -191,4 +192,11 @@ enum status rhythm_locate(const char *model, char *path, size_t size, struct err
 		return status_fail(error, STATUS_NOT_FOUND, "%.300s cannot be read: weights of the beat tracker lie beside %s",
 				   path, "the encoder's");
 	return STATUS_OK;
+}
+
+enum status rhythm_locate(const char *model, char *path, size_t size, struct error *error)
+{
+	if (model && look_beside(model, path, size, NULL) == STATUS_OK)
+		return STATUS_OK;
+	return look_beside(NULL, path, size, error);
 }

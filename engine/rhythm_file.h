@@ -34,8 +34,8 @@ const char *rhythm_sha256(const struct rhythm *rhythm); /* of the file; empty if
 enum status rhythm_write(const char *path, int units, const float *values, const struct safetensors_text *texts,
 			 size_t text_count, struct error *error);
 
-/* Beside the encoder's weights that locate_model finds without an option, or in the folder of `model` if it is given.
- * STATUS_NOT_FOUND: it is not there. */
+/* In the folder of `model` if it is given and has them; else beside the encoder's weights that locate_model finds without an
+ * option. STATUS_NOT_FOUND: not there, either. */
 enum status rhythm_locate(const char *model, char *path, size_t size, struct error *error);
 
 #endif

