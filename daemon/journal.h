@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JOURNAL_MAGIC "midibertd take 1"
+#define JOURNAL_MAGIC "midibertd take 2"
 #define JOURNAL_SUFFIX ".take"
 #define JOURNAL_LINE_MAX 2304 /* bytes of a line, terminator included */
 #define JOURNAL_TEXT 104

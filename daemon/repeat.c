@@ -305,8 +305,6 @@ static enum status open_parts(struct repeat *repeat, const char *path, struct er
 					   &repeat->server, error);
 	if (status != STATUS_OK)
 		return status;
-	if (!repeat->options.map && repeat->head.bpm > 0)
-		osc_server_send_tempo(repeat->server, repeat->head.bpm, 1, OSC_TEMPO_FIXED, repeat->head.start_us);
 	repeat->publisher->shared = &repeat->shared;
 	repeat->publisher->server = repeat->server;
 	repeat->publisher->grid = repeat->setup.file_grid ? repeat->setup.grid : NULL;

@@ -88,6 +88,8 @@ static void anchor(struct beat *beat, double since, int numerator, int denominat
 	if (!beat->begun) { /* nobody has counted bars yet */
 		beat->begun = true;
 		beat->bar = 0;
+		if (since > 4.0 * numerator / denominator - JUST_PASSED)
+			since -= 4.0 * numerator / denominator; /* by jitter alone in the bar before */
 		beat->bar_start = beat->quarters - since;
 	}
 	roll_bars(beat, beat->quarters);

@@ -62,7 +62,7 @@ static void show(struct clock_follow *clock)
 {
 	double bpm = BEAT_US_PER_MINUTE / (clock->tick_length_us * CLOCK_TICKS_PER_QUARTER);
 
-	if (fabs(bpm - clock->shown_bpm) > SHOWN_JUMP * bpm)
+	if (clock->fitted < CLOCK_WINDOW || fabs(bpm - clock->shown_bpm) > SHOWN_JUMP * bpm)
 		clock->shown_bpm = bpm;
 	else
 		clock->shown_bpm += (bpm - clock->shown_bpm) * SHOWN_RATE;

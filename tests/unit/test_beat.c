@@ -324,6 +324,28 @@ static void test_cues_of_a_clock(void **state)
 	}
 }
 
+/* A clock that ticks before it is started, no tick quite in time: its first beat is the first one of bar 0. */
+static void test_start_of_an_uneven_clock(void **state)
+{
+	(void)state;
+	for (int phase = 0; phase < 16; phase++) {
+		open_beat(BEAT_ALL, 0);
+		for (int i = 0; i < 60; i++) {
+			now_us += 20833 + (i * 7 + phase * 5) % 16 * 150 - (i > 0 ? ((i - 1) * 7 + phase * 5) % 16 * 150 : 0);
+			if (i == 36)
+				clock_message(CLOCK_START, 0);
+			clock_message(CLOCK_TICK, 0);
+		}
+		int first = 0;
+		while (first < said_count && said[first].source != BEAT_CLOCK)
+			first++;
+		assert_in_range(first, 0, said_count - 1);
+		assert_int_equal(said[first].bar, 0);
+		assert_int_equal(said[first].beat, 0);
+		close_beat(NULL);
+	}
+}
+
 static void test_wrong_input(void **state)
 {
 	struct event event = {.kind = EVENT_TRANSPORT, .channel = 1, .position = 0, .duration_us = 0, .pitch = 0};
@@ -388,6 +410,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_switches_are_monotone, close_beat),
 	    cmocka_unit_test_teardown(test_cues_of_a_fixed_tempo, close_beat),
 	    cmocka_unit_test_teardown(test_cues_of_a_clock, close_beat),
+	    cmocka_unit_test_teardown(test_start_of_an_uneven_clock, close_beat),
 	    cmocka_unit_test_teardown(test_wrong_input, close_beat),
 	    cmocka_unit_test_teardown(test_recorded, close_beat),
 	};
