@@ -28,6 +28,7 @@ _midibertd()
 	:--allow) kind="none" ;;
 	:--model) kind="files" ;;
 	:--window) kind="none" ;;
+	:--budget) kind="none" ;;
 	:--gather) kind="none" ;;
 	:--decide) kind="none" ;;
 	:--final-after) kind="none" ;;
@@ -44,7 +45,7 @@ _midibertd()
 	:--config) kind="files" ;;
 	esac
 	case $command in
-	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --gather --decide --final-after --tempo --grid --backend --speed --loop --curve --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --budget --gather --decide --final-after --tempo --grid --backend --speed --loop --curve --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;

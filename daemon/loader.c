@@ -53,10 +53,11 @@ static enum status load(struct loader *loader)
 {
 	const struct engine *used = loader->setup->engine;
 	enum status status =
-	    setup_open_beside(loader->options, loader->command.path, engine_records(used), &loader->beside, &loader->error);
+	    setup_open_beside(loader->options, loader->command.path, loader->setup, &loader->beside, &loader->error);
 	if (status != STATUS_OK)
 		return status;
 	loader->model = loader->beside.model;
+	loader->window = loader->beside.window;
 	struct engine_history *history = engine_history_new(used);
 	if (history)
 		status = change_over(loader, history);
@@ -116,7 +117,7 @@ void loader_tell(struct loader *loader, struct osc_server *server)
 {
 	struct error error;
 	/* Its labels have been checked: this is for the log. */
-	if (setup_tell_model(loader->model, server, &error) != STATUS_OK)
+	if (setup_tell_model(loader->model, loader->window, server, &error) != STATUS_OK)
 		fprintf(stderr, "midibertd: %s\n", error.text);
 	atomic_store_explicit(&loader->told, true, memory_order_release);
 	wake_post(loader->shared->loader_wake);

@@ -29,6 +29,7 @@ struct loader {
 	bool waits;
 	struct setup beside;
 	const struct model *model; /* that is put in place */
+	int window;
 	enum status status;
 	struct error error;
 };

@@ -182,6 +182,12 @@ SETTER(window)
 	return parse_integer("window", value, 16, 4096, &options->window, error);
 }
 
+SETTER(budget)
+{
+	(void)layer;
+	return parse_ms("budget", value, 1000, &options->budget_us, error);
+}
+
 SETTER(gather)
 {
 	(void)layer;
@@ -345,6 +351,8 @@ const struct option_spec option_table[] = {
 	 true, set_allow},
 	{"model", "FILE", NULL, "weights; otherwise $MIDIBERT_MODEL, then those that came with the program", true, set_model},
 	{"window", "NOTES", "256", "notes that a label looks back on, at most what the weights allow", true, set_window},
+	{"budget", "MS", "10", "where one note takes longer to judge, use a smaller window, then the small weights; 0: do not (a file, unless given: 0)",
+	 true, set_budget},
 	{"gather", "MS", "0", "wait so long after a note for the rest of its chord before judging it", true, set_gather},
 	{"decide", "MS", "80", "send melody/on at the latest so long after a note's onset", true, set_decide},
 	{"final-after", "MS", "2000", "a label is final at the latest so long after its note's onset", true, set_final_after},
@@ -583,8 +591,8 @@ void options_print(const struct options *options, FILE *file)
 	print_list(file, "allow", &options->allow);
 	if (options->model)
 		fprintf(file, "model = %s\n", options->model);
-	fprintf(file, "window = %d\ngather = %g\ndecide = %g\nfinal-after = %g\n", options->window,
-		(double)options->gather_us / 1000, (double)options->decide_us / 1000,
+	fprintf(file, "window = %d\nbudget = %g\ngather = %g\ndecide = %g\nfinal-after = %g\n", options->window,
+		(double)options->budget_us / 1000, (double)options->gather_us / 1000, (double)options->decide_us / 1000,
 		(double)options->final_after_us / 1000);
 	if (options->tempo > 0)
 		fprintf(file, "tempo = %g\n", options->tempo);

@@ -45,6 +45,7 @@ struct options {
 	char *model;	     /* NULL: model/locate.h decides */
 	const char *backend; /* of backend_name: a literal */
 	int window;	     /* notes */
+	int64_t budget_us;   /* that judging one note may take; 0: no matter how long (daemon/setup.h) */
 	int64_t gather_us, decide_us, final_after_us;
 	double tempo; /* bpm; 0: not given */
 	enum option_grid grid;

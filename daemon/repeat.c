@@ -118,8 +118,8 @@ static enum status read_head(struct repeat *repeat, const char *path, struct err
 static enum status make_options(struct repeat *repeat, const struct options *user, struct error *error)
 {
 	static const char *const elsewhere[] = {
-	    "source", "connect", "ignore", "osc",	 "control",    "allow",	       "speed",		"loop",
-	    "print",  "record",	 "curve",  "take-pause", "take-pedal", "record-limit", "record-report", "model"};
+	    "source", "connect", "ignore",     "osc",	     "control",	     "allow",	      "speed", "loop",	"print",
+	    "record", "curve",	 "take-pause", "take-pedal", "record-limit", "record-report", "model", "budget"};
 	enum status status = options_init(&repeat->recorded, error);
 	char *rest = NULL;
 	for (char *line = repeat->head.settings ? strtok_r(repeat->head.settings, "\n", &rest) : NULL;

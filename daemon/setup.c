@@ -160,7 +160,7 @@ static enum status check_labels(const struct setup *setup, struct error *error)
 	return status;
 }
 
-enum status setup_tell_model(const struct model *model, struct osc_server *server, struct error *error)
+enum status setup_tell_model(const struct model *model, int window, struct osc_server *server, struct error *error)
 {
 	const char *labels[CLASSES_MAX];
 	char text[256];
@@ -170,7 +170,7 @@ enum status setup_tell_model(const struct model *model, struct osc_server *serve
 					       labels_of(model, (enum osc_label_kind)kind, labels), error);
 	if (status != STATUS_OK)
 		return status;
-	snprintf(text, sizeof text, "%.180s sha256:%.12s", model_path(model), model_sha256(model));
+	snprintf(text, sizeof text, "%.180s window %d sha256:%.12s", model_path(model), window, model_sha256(model));
 	osc_server_set_model(server, text);
 	return STATUS_OK;
 }
@@ -181,10 +181,11 @@ static enum status load_model(const char *path, const char *backend, struct setu
 	return status == STATUS_OK ? model_use_backend(setup->model, backend, error) : status;
 }
 
-static enum status open_engine(const struct options *options, int64_t records, struct setup *setup, struct error *error)
+static enum status open_engine(const struct options *options, int window, int64_t records, struct setup *setup,
+			       struct error *error)
 {
 	struct engine_sink own = {pass_on, setup};
-	struct engine_options engine = {.window = options->window,
+	struct engine_options engine = {.window = window,
 					.decide_us = options->decide_us,
 					.final_after_us = options->final_after_us,
 					.style_every_us = STYLE_EVERY_US,
@@ -194,6 +195,73 @@ static enum status open_engine(const struct options *options, int64_t records, s
 		engine.window = span; /* the preset is for weights that allow it */
 	setup->window = engine.window;
 	return engine_new(setup->model, setup->grid, &engine, &own, &setup->engine, error);
+}
+
+/* ---- the budget ---- */
+
+int64_t setup_budget_us(const struct options *options)
+{
+	bool live = options->source != SOURCE_KIND_FILE && options->source != SOURCE_KIND_TAKE;
+	bool timed = options->source == SOURCE_KIND_FILE && options->speed > 0;
+	return live || (timed && options_is_given(options, "budget")) ? options->budget_us : 0;
+}
+
+static enum status measure(const struct options *options, int window, struct setup *setup, struct error *error)
+{
+	engine_free(setup->engine);
+	setup->engine = NULL;
+	enum status status = open_engine(options, window, 0, setup, error);
+	if (status == STATUS_OK)
+		warm_up(setup);
+	return status;
+}
+
+/* Half the window until a note is fast enough, or none is left. */
+static enum status narrow(const struct options *options, int64_t budget_us, struct setup *setup, struct error *error)
+{
+	enum status status = STATUS_OK;
+	while (status == STATUS_OK && setup->note_us > budget_us && !options_is_given(options, "window") &&
+	       setup->window / 2 >= SETUP_WINDOW_MIN) {
+		setup->narrowed = true;
+		status = measure(options, setup->window / 2, setup, error);
+	}
+	return status;
+}
+
+/* Small weights in the place of those that are too slow; none to be had is no error, broken ones are. */
+static enum status take_small(const struct options *options, struct setup *setup, struct error *error)
+{
+	char path[4096];
+	if (locate_small_model(options->model, path, sizeof path, NULL) != STATUS_OK)
+		return STATUS_OK;
+	engine_free(setup->engine);
+	setup->engine = NULL;
+	model_free(setup->model);
+	setup->model = NULL;
+	setup->narrowed = false;
+	enum status status = load_model(path, options->backend, setup, error);
+	return status == STATUS_OK ? measure(options, options->window, setup, error) : status;
+}
+
+static enum status fit(const struct options *options, struct setup *setup, struct error *error)
+{
+	int64_t budget_us = setup_budget_us(options), wanted_us = setup->note_us;
+	int wanted = setup->window;
+	if (budget_us == 0 || wanted_us <= budget_us)
+		return STATUS_OK;
+	enum status status = narrow(options, budget_us, setup, error);
+	if (status == STATUS_OK && setup->note_us > budget_us)
+		status = take_small(options, setup, error);
+	if (status == STATUS_OK)
+		status = narrow(options, budget_us, setup, error);
+	if (status != STATUS_OK)
+		return status;
+	fprintf(stderr, "midibertd: a note took %.2f ms with window %d, more than the budget of %g ms; ",
+		(double)wanted_us / 1000, wanted, (double)budget_us / 1000);
+	fprintf(stderr, "%s %s, window %d: %.2f ms\n",
+		setup->note_us > budget_us ? "the fastest here is still over it:" : "taken:", model_path(setup->model),
+		setup->window, (double)setup->note_us / 1000);
+	return STATUS_OK;
 }
 
 enum status setup_open(const struct options *options, const struct engine_sink *sink, struct setup *setup,
@@ -213,16 +281,15 @@ enum status setup_open(const struct options *options, const struct engine_sink *
 	if (status == STATUS_OK)
 		status = open_grid(options, setup, error);
 	if (status == STATUS_OK)
-		status = open_engine(options, 0, setup, error);
-	if (status != STATUS_OK) {
+		status = measure(options, options->window, setup, error);
+	if (status == STATUS_OK)
+		status = fit(options, setup, error);
+	if (status != STATUS_OK)
 		setup_close(setup);
-		return status;
-	}
-	warm_up(setup);
-	return STATUS_OK;
+	return status;
 }
 
-enum status setup_open_beside(const struct options *options, const char *path, int64_t records, struct setup *setup,
+enum status setup_open_beside(const struct options *options, const char *path, const struct setup *used, struct setup *setup,
 			      struct error *error)
 {
 	memset(setup, 0, sizeof *setup);
@@ -235,11 +302,13 @@ enum status setup_open_beside(const struct options *options, const char *path, i
 			status = status_fail(error, STATUS_NO_MEMORY, "no memory for another model");
 	}
 	if (status == STATUS_OK)
-		status = open_engine(options, records, setup, error);
+		status = open_engine(options, used->narrowed ? used->window : options->window, engine_records(used->engine),
+				     setup, error);
 	if (status != STATUS_OK) {
 		setup_close(setup);
 		return status;
 	}
+	setup->narrowed = used->narrowed;
 	warm_up(setup);
 	setup->warming = true;
 	return STATUS_OK;
@@ -252,6 +321,7 @@ void setup_exchange(struct setup *setup, struct setup *other)
 	setup->engine = other->engine;
 	setup->window = other->window;
 	setup->note_us = other->note_us;
+	setup->narrowed = other->narrowed;
 	other->model = old.model;
 	other->engine = old.engine;
 }
@@ -303,7 +373,7 @@ enum status setup_open_server(const struct options *options, const struct setup 
 	enum status status = osc_server_open(&server_options, server, error);
 	if (status != STATUS_OK)
 		return status;
-	status = setup_tell_model(setup->model, *server, error);
+	status = setup_tell_model(setup->model, setup->window, *server, error);
 	if (status != STATUS_OK) {
 		osc_server_close(*server);
 		*server = NULL;

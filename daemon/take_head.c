@@ -15,8 +15,9 @@
 
 /* ---- from what is running ---- */
 
-/* The lines of options_print whose option was given: presets may be limited by the weights, what was given may not. */
-static char *given_settings(const struct options *options)
+/* The lines of options_print whose option was given: presets may be limited by the weights, what was given may not. And the
+ * window, where this machine could not hold the budget with the preset one. */
+static char *given_settings(const struct options *options, const struct setup *setup)
 {
 	char *all = NULL, *given = NULL;
 	size_t size = 0, given_size = 0;
@@ -30,6 +31,8 @@ static char *given_settings(const struct options *options)
 		if (sscanf(line, "%63s", name) == 1 && options_is_given(options, name))
 			fprintf(chosen, "set %s\n", line);
 	}
+	if (chosen && setup->narrowed)
+		fprintf(chosen, "set window = %d\n", setup->window);
 	free(all);
 	if (!out || !chosen || fclose(chosen) != 0) {
 		free(given);
@@ -46,7 +49,7 @@ enum status take_head_fill(struct take_head *head, const struct options *options
 	snprintf(head->sha256, sizeof head->sha256, "%s", model_sha256(setup->model));
 	snprintf(head->backend, sizeof head->backend, "%s", model_backend(setup->model)->name);
 	snprintf(head->version, sizeof head->version, "%s", MIDIBERTD_VERSION);
-	head->settings = given_settings(options);
+	head->settings = given_settings(options, setup);
 	if (!head->settings)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for the recorder");
 	return setup->file_grid ? smf_read(options->path, &head->map, error) : STATUS_OK;

@@ -13,16 +13,15 @@
 #endif
 
 /* build/midibertd, build/address/midibertd, PREFIX/bin/midibertd: from the program's folder. */
-static const char *const places[] = {"/../weights/default.safetensors", "/../../weights/default.safetensors",
-				     "/../share/midibert/default.safetensors"};
-static const char installed[] = MIDIBERTD_PREFIX "/share/midibert/default.safetensors";
+static const char *const places[] = {"/../weights/", "/../../weights/", "/../share/midibert/"};
+static const char installed[] = MIDIBERTD_PREFIX "/share/midibert/";
 
 #define PLACES (sizeof places / sizeof *places)
 
-static enum status put(char *path, size_t size, const char *folder, const char *name, struct error *error)
+static enum status put(char *path, size_t size, const char *folder, const char *place, const char *name, struct error *error)
 {
-	if (snprintf(path, size, "%s%s", folder, name) >= (int)size)
-		return status_fail(error, STATUS_USAGE, "%.200s%s: path is too long", folder, name);
+	if (snprintf(path, size, "%s%s%s", folder, place, name) >= (int)size)
+		return status_fail(error, STATUS_USAGE, "%.200s%s%s: path is too long", folder, place, name);
 	return STATUS_OK;
 }
 
@@ -36,21 +35,39 @@ static void find_program(char *folder, size_t size)
 		*slash = '\0';
 }
 
-enum status locate_model(const char *option, char *path, size_t size, struct error *error)
+static enum status search(const char *name, char *path, size_t size, struct error *error)
 {
 	char folder[PATH_MAX];
-	const char *variable = getenv("MIDIBERT_MODEL");
-	if (option || (variable && *variable))
-		return put(path, size, "", option ? option : variable, error);
 	find_program(folder, sizeof folder);
 	for (size_t i = 0; *folder && i < PLACES; i++) {
-		enum status status = put(path, size, folder, places[i], error);
+		enum status status = put(path, size, folder, places[i], name, error);
 		if (status != STATUS_OK || access(path, R_OK) == 0)
 			return status;
 	}
-	if (access(installed, R_OK) == 0)
-		return put(path, size, "", installed, error);
+	enum status status = put(path, size, "", installed, name, error);
+	if (status != STATUS_OK || access(path, R_OK) == 0)
+		return status;
 	return status_fail(error, STATUS_NOT_FOUND,
-			   "no weights: neither %.180s%s nor %s can be read; give --model FILE or set MIDIBERT_MODEL",
-			   folder, places[0], installed);
+			   "no weights: neither %.180s%s%s nor %s%s can be read; give --model FILE or set MIDIBERT_MODEL",
+			   folder, places[0], name, installed, name);
+}
+
+/* What was said, or NULL. */
+static const char *named(const char *option)
+{
+	const char *variable = getenv("MIDIBERT_MODEL");
+	return option ? option : variable && *variable ? variable : NULL;
+}
+
+enum status locate_model(const char *option, char *path, size_t size, struct error *error)
+{
+	const char *name = named(option);
+	return name ? put(path, size, "", "", name, error) : search("default.safetensors", path, size, error);
+}
+
+enum status locate_small_model(const char *option, char *path, size_t size, struct error *error)
+{
+	if (named(option))
+		return status_fail(error, STATUS_NOT_FOUND, "weights were named: no others are looked for");
+	return search("small.safetensors", path, size, error);
 }

@@ -12,4 +12,8 @@
  * STATUS_NOT_FOUND: *error lists the places and the way out. */
 enum status locate_model(const char *option, char *path, size_t size, struct error *error);
 
+/* The same search for small.safetensors, for machines where the default ones are too slow. STATUS_NOT_FOUND, too, where
+ * weights were named. */
+enum status locate_small_model(const char *option, char *path, size_t size, struct error *error);
+
 #endif

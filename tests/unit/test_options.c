@@ -64,6 +64,8 @@ static void test_values(void **state)
 	assert_int_equal(options.window, 300);
 	assert_true(options_is_given(&options, "window"));
 	assert_int_equal(options.gather_us, 12500);
+	assert_int_equal(parse("--budget 2.5"), STATUS_OK);
+	assert_int_equal(options.budget_us, 2500);
 	assert_int_equal(
 	    parse("--osc 10.0.0.1:9000 --osc [::1]:9001 --allow 10.0.0.0/8 --connect a --connect b* --ignore c "
 		  "--osc-timing bundle --decide 0 --final-after 1e3 --tempo 96 --grid fixed --control 127.0.0.1:0 "
@@ -128,6 +130,8 @@ static void test_refusals(void **state)
 	    {"--window 12x", "12x"},
 	    {"--window 99999999999999999999", "window"},
 	    {"--gather -1", "-1"},
+	    {"--budget 2000", "2000"},
+	    {"--budget soon", "soon"},
 	    {"--gather nan", "nan"},
 	    {"--decide inf", "inf"},
 	    {"--decide 3600001", "3600001"},
