@@ -25,7 +25,7 @@ void labeller_emit(void *context, const struct prediction *prediction)
 		labeller->pushed = true;
 	else
 		recorder_refused(labeller->recorder);
-	/* A first label leaves at once; the second encoder still has to run. */
+	/* First labels leave while the rest is still being said. */
 	if (prediction->kind == PREDICT_MELODY && prediction->stage == STAGE_PROVISIONAL) {
 		wake_post(labeller->shared->osc_wake);
 		labeller->pushed = false;

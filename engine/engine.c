@@ -1,5 +1,5 @@
-/* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first all melody
- * labels (new notes before revisions), then velocities, then style. It reads no clock and knows no thread, socket or file.
+/* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first what is new about
+ * new notes (melody, then velocities), then revisions and finals of all, then style: no first label waits behind an older one's. It reads no clock and knows no thread, socket or file.
  */
 #include "engine/engine.h"
 
@@ -139,24 +139,22 @@ static bool is_final(const struct engine *engine, int64_t row, int64_t now_us)
 	       now_us >= after(window_note(&engine->window, row)->due_us, engine->options.final_after_us);
 }
 
-/* Sends what a label's stage rules ask for. New notes first, then revisions and finals of all. */
-static void publish(struct engine *engine, enum label_kind kind, int64_t now_us)
+/* Sends what a label's stage rules ask for: of labels that have not been told yet, or of all others. */
+static void publish(struct engine *engine, enum label_kind kind, bool first, int64_t now_us)
 {
 	const struct head *head = &engine->heads.note[kind];
 	if (head->index < 0)
 		return;
-	for (int pass = 0; pass < 2; pass++) {
-		for (int64_t row = engine->open; row < engine->window.rows; row++) {
-			struct note *note = window_note(&engine->window, row);
-			struct label *label = &note->label[kind];
-			if ((label->state == LABEL_OPEN) != (pass == 0))
-				continue;
-			int stage = kind == LABEL_VELOCITY_CAUSAL
-					? label_only_stage(label)
-					: label_next_stage(label, pass == 1 && is_final(engine, row, now_us));
-			if (stage >= 0)
-				emit_label(engine, note, head, &label->sent, stage);
-		}
+	for (int64_t row = engine->open; row < engine->window.rows; row++) {
+		struct note *note = window_note(&engine->window, row);
+		struct label *label = &note->label[kind];
+		if ((label->state == LABEL_OPEN) != first)
+			continue;
+		int stage = kind == LABEL_VELOCITY_CAUSAL
+				? label_only_stage(label)
+				: label_next_stage(label, !first && is_final(engine, row, now_us));
+		if (stage >= 0)
+			emit_label(engine, note, head, &label->sent, stage);
 	}
 }
 
@@ -243,10 +241,12 @@ static void judge_whole(struct engine *engine, int64_t now_us)
 /* Emits what the newest answers and the time ask for. */
 static void settle(struct engine *engine, int64_t now_us)
 {
-	publish(engine, LABEL_MELODY, now_us);
+	publish(engine, LABEL_MELODY, true, now_us);
+	publish(engine, LABEL_VELOCITY_CAUSAL, true, now_us);
+	publish(engine, LABEL_VELOCITY_HIDDEN, true, now_us);
+	publish(engine, LABEL_MELODY, false, now_us);
 	decide(engine, now_us);
-	publish(engine, LABEL_VELOCITY_CAUSAL, now_us);
-	publish(engine, LABEL_VELOCITY_HIDDEN, now_us);
+	publish(engine, LABEL_VELOCITY_HIDDEN, false, now_us);
 	advance_open(engine);
 }
 

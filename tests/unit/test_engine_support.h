@@ -82,6 +82,7 @@ struct stage {
 	int64_t last_style_us, now_us;
 	struct prediction style;
 	int32_t first_id;
+	bool again; /* something has been said again since the engine was called: no first label may follow */
 };
 
 static struct stage told;
@@ -112,6 +113,10 @@ static inline void take(void *context, const struct prediction *p)
 		return;
 	}
 	assert_in_range(index, 0, NOTES_MAX - 1);
+	bool label = p->kind == PREDICT_MELODY || p->kind == PREDICT_VELOCITY_HIDDEN;
+	if (p->kind == PREDICT_VELOCITY_CAUSAL || (label && p->stage == STAGE_PROVISIONAL))
+		assert_false(stage->again);
+	stage->again |= label && p->stage != STAGE_PROVISIONAL;
 	switch (p->kind) {
 	case PREDICT_MELODY: take_label(&stage->melody[index], p, 0); break;
 	case PREDICT_VELOCITY_CAUSAL: /* once, and that for good */
@@ -183,6 +188,7 @@ static inline void play_on(void)
 	struct place place = grid_place(player.grid, grid_position(player.grid, &player.on[i]));
 	player.token[i] = octuple_token(&place, player.on[i].pitch, -1, player.on[i].velocity, 0);
 	player.held[i] = true;
+	told.again = false;
 	engine_accept(player.engine, &player.on[i]);
 }
 
@@ -200,6 +206,7 @@ static inline void play_off(int i)
 		player.token[i] = octuple_token(&place, player.on[i].pitch, grid_position(player.grid, &off) - start,
 						player.on[i].velocity, 0);
 	}
+	told.again = false;
 	engine_accept(player.engine, &off);
 }
 
@@ -214,6 +221,7 @@ static inline void release_some(double share)
 static inline void answer(void)
 {
 	told.now_us = player.now_us + 500;
+	told.again = false;
 	if (engine_wants_inference(player.engine))
 		engine_infer(player.engine, told.now_us);
 	assert_false(engine_wants_inference(player.engine));
@@ -224,6 +232,7 @@ static inline void pass_time(int64_t us)
 	int64_t end_us = player.now_us + us;
 	for (int64_t due_us; (due_us = engine_deadline(player.engine)) <= end_us;) {
 		told.now_us = due_us;
+		told.again = false;
 		engine_expire(player.engine, due_us);
 		assert_true(engine_deadline(player.engine) > due_us);
 	}
@@ -425,6 +434,7 @@ static inline void play_randomly(int notes, int burst_every, bool time_passes)
 static inline void finish(void)
 {
 	told.now_us = player.now_us;
+	told.again = false;
 	engine_finalise(player.engine, player.now_us);
 	assert_true(engine_deadline(player.engine) == INT64_MAX);
 }
