@@ -114,6 +114,8 @@ _midibert()
 	beat:--rate) kind="none" ;;
 	beat:--dropout) kind="none" ;;
 	beat:--decay) kind="none" ;;
+	beat:--stretch) kind="none" ;;
+	beat:--rubato) kind="none" ;;
 	beat:--seed) kind="none" ;;
 	beat:--licence) kind="none" ;;
 	eval:--task) kind="none" ;;
@@ -150,7 +152,7 @@ _midibert()
 	bench:--precision) kind="none" ;;
 	esac
 	case $command in
-	'beat') options="--manifest --out --valid --units --batch --rows --steps --report --rate --dropout --decay --seed --licence --help" operands= ;;
+	'beat') options="--manifest --out --valid --units --batch --rows --steps --report --rate --dropout --decay --stretch --rubato --seed --licence --help" operands= ;;
 	'bench') options="--model --window --threads --backend --precision --json --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;

@@ -131,6 +131,9 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 	char why[200];
 	const char *licence = model_metadata(setup.model, "licence");
 	report(doctor, FINDING_OK, "licence", "of the weights: %s", licence ? licence : "not stated");
+	if (setup.rhythm)
+		report(doctor, FINDING_OK, "beat", "tracker %s, licence: %s", rhythm_path(setup.rhythm),
+		       rhythm_licence(setup.rhythm));
 	backend_tell_why(model_backend(setup.model), options->backend, why, sizeof why);
 	report(doctor, FINDING_OK, "backend", "%s", why);
 	report(doctor, FINDING_OK, "one note", "%.2f ms, median of those measured now", (double)setup.note_us / 1000);

@@ -92,6 +92,9 @@ static void report_weights(const struct live *live)
 		live->setup.window, (double)live->setup.note_us / 1000);
 	const char *licence = model_metadata(live->setup.model, "licence");
 	fprintf(stderr, "midibertd: licence of the weights: %s\n", licence ? licence : "not stated");
+	if (live->setup.rhythm)
+		fprintf(stderr, "midibertd: beat tracker %s, licence: %s\n", rhythm_path(live->setup.rhythm),
+			rhythm_licence(live->setup.rhythm));
 	backend_tell_why(model_backend(live->setup.model), live->options->backend, why, sizeof why);
 	fprintf(stderr, "midibertd: backend %s\n", why);
 }

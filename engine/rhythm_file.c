@@ -1,5 +1,6 @@
 /* The beat tracker's weights file, see rhythm_file.h. Matrices lie [out][in] in the file, as PyTorch's GRU has them, and
  * [in][out] in memory, as the stream walks them. Set-up and offline threads. */
+#define _POSIX_C_SOURCE 200809L
 #include "engine/rhythm_file.h"
 
 #include "model/locate.h"
@@ -15,7 +16,7 @@
 struct rhythm {
 	struct rhythm_network network;
 	float *values; /* [in][out] */
-	char sha256[65];
+	char sha256[65], licence[200], *path;
 };
 
 size_t rhythm_layout(int units, struct parameter table[RHYTHM_TENSORS])
@@ -77,8 +78,10 @@ struct rhythm *rhythm_new(int units, const float *values)
 
 void rhythm_free(struct rhythm *rhythm)
 {
-	if (rhythm)
+	if (rhythm) {
 		free(rhythm->values);
+		free(rhythm->path);
+	}
 	free(rhythm);
 }
 
@@ -90,6 +93,16 @@ const struct rhythm_network *rhythm_network(const struct rhythm *rhythm)
 const char *rhythm_sha256(const struct rhythm *rhythm)
 {
 	return rhythm->sha256;
+}
+
+const char *rhythm_path(const struct rhythm *rhythm)
+{
+	return rhythm->path ? rhythm->path : "";
+}
+
+const char *rhythm_licence(const struct rhythm *rhythm)
+{
+	return rhythm->licence[0] ? rhythm->licence : "not stated";
 }
 
 /* ---- files ---- */
@@ -129,6 +142,16 @@ static enum status read_tensors(const struct safetensors *file, const char *path
 	return STATUS_OK;
 }
 
+static enum status describe(struct rhythm *rhythm, const struct safetensors *file, const char *path)
+{
+	const char *licence = safetensors_metadata(file, "licence");
+
+	snprintf(rhythm->sha256, sizeof rhythm->sha256, "%s", safetensors_sha256(file));
+	snprintf(rhythm->licence, sizeof rhythm->licence, "%s", licence ? licence : "");
+	rhythm->path = strdup(path);
+	return rhythm->path ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 enum status rhythm_load(const char *path, struct rhythm **rhythm, struct error *error)
 {
 	struct safetensors *file = NULL;
@@ -147,10 +170,12 @@ enum status rhythm_load(const char *path, struct rhythm **rhythm, struct error *
 	}
 	if (status == STATUS_OK) {
 		*rhythm = rhythm_new(units, values);
-		if (*rhythm)
-			snprintf((*rhythm)->sha256, sizeof(*rhythm)->sha256, "%s", safetensors_sha256(file));
-		else
-			status = status_fail(error, STATUS_NO_MEMORY, "%.300s: no memory", path);
+		status = *rhythm ? describe(*rhythm, file, path) : STATUS_NO_MEMORY;
+		if (status != STATUS_OK) {
+			status_fail(error, status, "%.300s: no memory", path);
+			rhythm_free(*rhythm);
+			*rhythm = NULL;
+		}
 	}
 	free(values);
 	safetensors_close(file);
@@ -176,27 +201,31 @@ enum status rhythm_write(const char *path, int units, const float *values, const
 	return safetensors_write(path, TENSOR_BF16, tensors, RHYTHM_TENSORS, all, count, error);
 }
 
-/* Beside the encoder's weights that this option names, or that are found without one. */
-static enum status look_beside(const char *model, char *path, size_t size, struct error *error)
+static enum status put_beside(const char *model, char *path, size_t size, struct error *error)
 {
-	char beside[4096];
-	enum status status = locate_model(model, beside, sizeof beside, error);
+	static const char ending[] = ".safetensors";
+	size_t length = strlen(model);
 
-	if (status != STATUS_OK)
-		return status;
-	char *slash = strrchr(beside, '/');
-	int folder = slash ? (int)(slash - beside) + 1 : 0;
-	if (snprintf(path, size, "%.*s%s", folder, beside, RHYTHM_FILE_NAME) >= (int)size)
-		return status_fail(error, STATUS_USAGE, "%.300s: path is too long", beside);
-	if (access(path, R_OK) != 0)
-		return status_fail(error, STATUS_NOT_FOUND, "%.300s cannot be read: weights of the beat tracker lie beside %s",
-				   path, "the encoder's");
+	if (length >= sizeof ending - 1 && strcmp(model + length - (sizeof ending - 1), ending) == 0)
+		length -= sizeof ending - 1;
+	if (snprintf(path, size, "%.*s%s", (int)length, model, RHYTHM_FILE_ENDING) >= (int)size)
+		return status_fail(error, STATUS_USAGE, "%.300s: path is too long", model);
 	return STATUS_OK;
 }
 
 enum status rhythm_locate(const char *model, char *path, size_t size, struct error *error)
 {
-	if (model && look_beside(model, path, size, NULL) == STATUS_OK)
+	char beside[4096];
+	enum status status = locate_model(model, beside, sizeof beside, error);
+
+	if (status == STATUS_OK)
+		status = put_beside(beside, path, size, error);
+	if (status == STATUS_OK && access(path, R_OK) == 0)
 		return STATUS_OK;
-	return look_beside(NULL, path, size, error);
+	status = locate_shipped(beside, sizeof beside, error);
+	if (status == STATUS_OK)
+		status = put_beside(beside, path, size, error);
+	if (status == STATUS_OK && access(path, R_OK) != 0)
+		return status_fail(error, STATUS_NOT_FOUND, "%.300s, the beat tracker's weights, cannot be read", path);
+	return status;
 }

@@ -6,7 +6,7 @@
 #include "model/parameters.h"
 #include "stream/rhythm.h"
 
-#define RHYTHM_FILE_NAME "beat.safetensors" /* beside the encoder's weights */
+#define RHYTHM_FILE_ENDING ".beat.safetensors" /* NAME.beat.safetensors lies beside NAME.safetensors, the encoder's */
 
 enum rhythm_tensor {
 	RHYTHM_INPUT,	       /* [3 H][I], gates reset, update, new */
@@ -30,12 +30,14 @@ struct rhythm *rhythm_new(int units, const float *values);
 void rhythm_free(struct rhythm *rhythm); /* NULL is allowed */
 const struct rhythm_network *rhythm_network(const struct rhythm *rhythm);
 const char *rhythm_sha256(const struct rhythm *rhythm); /* of the file; empty if there is none */
+const char *rhythm_path(const struct rhythm *rhythm);	/* likewise */
+const char *rhythm_licence(const struct rhythm *rhythm); /* as the file states it */
 
 enum status rhythm_write(const char *path, int units, const float *values, const struct safetensors_text *texts,
 			 size_t text_count, struct error *error);
 
-/* In the folder of `model` if it is given and has them; else beside the encoder's weights that locate_model finds without an
- * option. STATUS_NOT_FOUND: not there, either. */
+/* Beside the encoder's weights that locate_model finds for `model` (NULL allowed); if there are none, beside those that came
+ * with the program. STATUS_NOT_FOUND: not there, either. */
 enum status rhythm_locate(const char *model, char *path, size_t size, struct error *error);
 
 #endif

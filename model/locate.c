@@ -59,10 +59,15 @@ static const char *named(const char *option)
 	return option ? option : variable && *variable ? variable : NULL;
 }
 
+enum status locate_shipped(char *path, size_t size, struct error *error)
+{
+	return search("default.safetensors", path, size, error);
+}
+
 enum status locate_model(const char *option, char *path, size_t size, struct error *error)
 {
 	const char *name = named(option);
-	return name ? put(path, size, "", "", name, error) : search("default.safetensors", path, size, error);
+	return name ? put(path, size, "", "", name, error) : locate_shipped(path, size, error);
 }
 
 enum status locate_small_model(const char *option, char *path, size_t size, struct error *error)

@@ -1,6 +1,6 @@
 /* Competing hypotheses about the beat, see tracker.h. At each onset every hypothesis splits: the onset is a beat, or it is
  * none; the best few are kept. Scores are log probabilities up to a constant. The numbers below were chosen on training
- * parts (docs/MODEL.md, the beat). */
+ * parts (docs/BEAT.md). */
 #include "stream/tracker.h"
 
 #include <math.h>

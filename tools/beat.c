@@ -42,11 +42,13 @@ static void print_help(void)
 	       "  --units N        of the recurrent layer, 1-%d (96)\n"
 	       "  --batch N        sequences side by side (64)\n"
 	       "  --rows N         onsets before the gradient is cut (64)\n"
-	       "  --steps N        (18000)\n"
+	       "  --steps N        (3000)\n"
 	       "  --report N       steps between two reports (500)\n"
 	       "  --rate X         peak learning rate (0.003)\n"
 	       "  --dropout X      of what the last layer sees (0.2)\n"
-	       "  --decay X        of weights (0.001)\n"
+	       "  --decay X        of weights (0.05)\n"
+	       "  --stretch X      pieces are so many octaves faster or slower, at most (0.3)\n"
+	       "  --rubato X       half of the pieces: their tempo swings in waves by such a share, at most (0)\n"
 	       "  --seed N         (1)\n"
 	       "  --licence TEXT   for the file's metadata: what it was trained on decides it\n"
 	       "  --help           this text\n",
@@ -55,10 +57,10 @@ static void print_help(void)
 
 static enum status write_weights(const struct request *request, const float *values, struct error *error)
 {
-	char recipe[160];
+	char recipe[240];
 	const struct rhythm_train_options *o = &request->options;
-	snprintf(recipe, sizeof recipe, "steps %llu, batch %d, rows %d, rate %g, dropout %g, decay %g, seed %llu",
-		 (unsigned long long)o->steps, o->batch, o->rows, o->rate, o->dropout, o->decay,
+	snprintf(recipe, sizeof recipe, "steps %llu, batch %d, rows %d, rate %g, dropout %g, decay %g, stretch %g, rubato %g, seed %llu",
+		 (unsigned long long)o->steps, o->batch, o->rows, o->rate, o->dropout, o->decay, o->rubato.stretch, o->rubato.depth,
 		 (unsigned long long)o->seed);
 	const struct safetensors_text texts[] = {{"recipe", recipe}, {"licence", request->licence}};
 	return rhythm_write(request->out, o->units, values, texts, 2, error);
@@ -124,6 +126,8 @@ static const struct option options[] = {{"manifest", required_argument, NULL, 'm
 					{"rate", required_argument, NULL, 'a'},
 					{"dropout", required_argument, NULL, 'd'},
 					{"decay", required_argument, NULL, 'y'},
+					{"stretch", required_argument, NULL, 't'},
+					{"rubato", required_argument, NULL, 'w'},
 					{"seed", required_argument, NULL, 'e'},
 					{"licence", required_argument, NULL, 'l'},
 					{"help", no_argument, NULL, 'h'},
@@ -142,6 +146,8 @@ static bool set_number(struct request *request, int option, const char *text)
 	case 'e': return argument_integer(text, 0, 1000000000, &request->seed);
 	case 'a': return argument_real(text, 1e-9, 1, &o->rate);
 	case 'd': return argument_real(text, 0, 0.9, &o->dropout);
+	case 't': return argument_real(text, 0, 2, &o->rubato.stretch);
+	case 'w': return argument_real(text, 0, 0.45, &o->rubato.depth);
 	default: return argument_real(text, 0, 1, &o->decay);
 	}
 }
@@ -180,10 +186,10 @@ int tool_beat(int argc, char **argv)
 	struct request request = {.manifests = calloc((size_t)argc, sizeof(char *)),
 				  .valid = calloc((size_t)argc, sizeof(char *)),
 				  .licence = "not said",
-				  .steps = 18000,
+				  .steps = 3000,
 				  .report_steps = 500,
 				  .seed = 1,
-				  .options = {.units = 96, .batch = 64, .rows = 64, .rate = 3e-3, .dropout = 0.2, .decay = 1e-3}};
+				  .options = {.units = 96, .batch = 64, .rows = 64, .rate = 3e-3, .dropout = 0.2, .decay = 0.05, .rubato = {.stretch = 0.3}}};
 	struct error error;
 	int status = TOOL_FAILED;
 	if (!request.manifests || !request.valid) {

@@ -14,7 +14,7 @@ struct published {
 	double low, high; /* beat F1 */
 };
 
-/* docs/MODEL.md says where these come from. Other splits and rules: beside ours, not against them. */
+/* docs/BEAT.md says where these come from. Other splits and rules: beside ours, not against them. */
 static const struct published published[] = {
     {"PM2S", "whole files, later notes seen", 0.83, 0.86},
     {"transformer", "whole files, later notes seen", 0.78, 0.78},
@@ -112,22 +112,21 @@ enum status eval_beat(const char *const *manifests, size_t count, const char *mo
 	struct rhythm *rhythm = NULL;
 	struct rhythm_pieces pieces = {0};
 	struct beat_evaluation evaluation;
-	enum status status = STATUS_OK;
-	if (model)
-		snprintf(path, sizeof path, "%s", model);
-	else
-		status = rhythm_locate(NULL, path, sizeof path, error);
-	if (status == STATUS_OK)
-		status = rhythm_load(path, &rhythm, error);
+	enum status status = model ? rhythm_load(model, &rhythm, error) : STATUS_UNSUPPORTED;
+	if (status == STATUS_UNSUPPORTED) { /* an encoder's weights: the tracker's beside them */
+		status = rhythm_locate(model, path, sizeof path, error);
+		if (status == STATUS_OK)
+			status = rhythm_load(path, &rhythm, error);
+	}
 	if (status == STATUS_OK)
 		status = rhythm_pieces_read(manifests, count, &pieces, error);
 	if (status == STATUS_OK)
 		status = evaluate_beat(&pieces, rhythm_network(rhythm), &evaluation, error);
 	if (status == STATUS_OK) {
 		if (json)
-			print_json(&evaluation, &pieces, path, rhythm);
+			print_json(&evaluation, &pieces, rhythm_path(rhythm), rhythm);
 		else
-			print_table(&evaluation, &pieces, path);
+			print_table(&evaluation, &pieces, rhythm_path(rhythm));
 	}
 	rhythm_pieces_free(&pieces);
 	rhythm_free(rhythm);

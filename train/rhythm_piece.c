@@ -1,5 +1,5 @@
 /* Performances and what is to be said of their onsets, see rhythm_piece.h. Offline. It trains nothing. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "train/rhythm_piece.h"
 
 #include "train/manifest.h"
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEMPO_OCTAVES 0.3 /* a disturbed piece is so much slower or faster, at most */
 #define LOUDNESS_OCTAVES 0.4
 #define TRANSPOSE 6
 #define MISSING_MAX 0.15
@@ -103,8 +102,32 @@ void rhythm_pieces_free(struct rhythm_pieces *pieces)
 
 /* ---- disturbing ---- */
 
+/* From a moment of the piece to one of the lesson: a stretch, and waves in the tempo. */
+#define WAVES 3
+static const double wave_s[WAVES][2] = {{1.5, 5}, {4, 15}, {10, 40}}; /* their lengths */
+
+struct warp {
+	double stretch;
+	struct {
+		double depth, length_s, phase;
+	} waves[WAVES];
+};
+
+static double warp_s(const struct warp *warp, double seconds)
+{
+	double warped = seconds;
+
+	for (int i = 0; i < WAVES && warp->waves[i].depth > 0; i++) {
+		double rate = 2 * M_PI / warp->waves[i].length_s, phase = warp->waves[i].phase;
+
+		warped += warp->waves[i].depth / rate * (sin(rate * seconds + phase) - sin(phase));
+	}
+	return warped * warp->stretch;
+}
+
 struct disturbance {
-	double stretch, loudness, missing, uneven_us, rough;
+	struct warp warp;
+	double loudness, missing, uneven_us, rough;
 	int transpose;
 	bool without_pedal;
 };
@@ -117,9 +140,21 @@ static double sometimes(struct random *random, double most)
 	return applies ? share * most : 0;
 }
 
-static struct disturbance draw(struct random *random)
+/* The waves together are never so deep that time would stand still. */
+static void draw_waves(const struct rhythm_rubato *rubato, struct random *random, struct warp *warp)
 {
-	struct disturbance d = {.stretch = exp2((2 * random_uniform(random) - 1) * TEMPO_OCTAVES)};
+	double depth = sometimes(random, rubato->depth);
+
+	for (int i = 0; i < WAVES && depth > 0; i++) {
+		warp->waves[i].depth = depth * random_uniform(random) / WAVES * 2;
+		warp->waves[i].length_s = wave_s[i][0] + (wave_s[i][1] - wave_s[i][0]) * random_uniform(random);
+		warp->waves[i].phase = 2 * M_PI * random_uniform(random);
+	}
+}
+
+static struct disturbance draw(const struct rhythm_rubato *rubato, struct random *random)
+{
+	struct disturbance d = {.warp.stretch = exp2((2 * random_uniform(random) - 1) * rubato->stretch)};
 
 	d.loudness = exp2((2 * random_uniform(random) - 1) * LOUDNESS_OCTAVES);
 	d.transpose = (int)random_integer(random, -TRANSPOSE, TRANSPOSE);
@@ -127,6 +162,8 @@ static struct disturbance draw(struct random *random)
 	d.uneven_us = sometimes(random, UNEVEN_MAX_US);
 	d.rough = sometimes(random, ROUGH_MAX);
 	d.without_pedal = random_uniform(random) < WITHOUT_PEDAL;
+	if (rubato->depth > 0)
+		draw_waves(rubato, random, &d.warp);
 	return d;
 }
 
@@ -148,13 +185,14 @@ static int bound(double value, int low, int high)
 }
 
 /* Whether a note is missing, and how late it is, must be the same at its beginning and its end. */
-static size_t disturb(const struct timeline *timeline, struct random *random, struct event *events, double *stretch)
+static size_t disturb(const struct timeline *timeline, const struct rhythm_rubato *rubato, struct random *random,
+		      struct event *events, struct warp *warp)
 {
-	struct disturbance d = draw(random);
+	struct disturbance d = draw(rubato, random);
 	uint64_t key = random_next(random);
 	size_t count = 0;
 
-	*stretch = d.stretch;
+	*warp = d.warp;
 	for (size_t i = 0; i < timeline->count; i++) {
 		struct event event = timeline->events[i];
 		struct random own = {.key = random_hash(key, (uint64_t)event.note_id), .index = 0};
@@ -162,7 +200,7 @@ static size_t disturb(const struct timeline *timeline, struct random *random, st
 
 		if ((note && random_uniform(&own) < d.missing) || (event.kind == EVENT_PEDAL && d.without_pedal))
 			continue;
-		event.event_us = (int64_t)llrint((double)event.event_us * d.stretch);
+		event.event_us = (int64_t)llrint(1e6 * warp_s(warp, (double)event.event_us / 1e6));
 		if (note) {
 			event.event_us += (int64_t)llrint(d.uneven_us * random_normal(&own));
 			event.pitch = (uint8_t)bound(event.pitch + d.transpose, 0, 127);
@@ -176,18 +214,18 @@ static size_t disturb(const struct timeline *timeline, struct random *random, st
 
 /* ---- what is to be said ---- */
 
-static void judge(const struct beat_marks *beats, double stretch, struct rhythm_truth *truth, size_t *beat)
+static void judge(const struct beat_marks *beats, const struct warp *warp, struct rhythm_truth *truth, size_t *beat)
 {
 	const struct beat_mark *marks = beats->marks;
 	double now_s = (double)truth->onset_us / 1e6;
 
 	truth->kind = TRUTH_UNKNOWN;
-	while (*beat + 1 < beats->count && marks[*beat + 1].seconds * stretch <= now_s + EARLY_S)
+	while (*beat + 1 < beats->count && warp_s(warp, marks[*beat + 1].seconds) <= now_s + EARLY_S)
 		(*beat)++;
-	double since_s = now_s - marks[*beat].seconds * stretch;
+	double beat_s = warp_s(warp, marks[*beat].seconds), since_s = now_s - beat_s;
 	if (since_s < -EARLY_S || *beat + 1 >= beats->count)
 		return;
-	double period_s = (marks[*beat + 1].seconds - marks[*beat].seconds) * stretch;
+	double period_s = warp_s(warp, marks[*beat + 1].seconds) - beat_s;
 	if (period_s < PERIOD_MIN_S || period_s > PERIOD_MAX_S)
 		return;
 	truth->phase = (float)(since_s / period_s);
@@ -197,7 +235,7 @@ static void judge(const struct beat_marks *beats, double stretch, struct rhythm_
 		truth->kind = marks[*beat].downbeat ? TRUTH_DOWNBEAT : TRUTH_BEAT;
 }
 
-static void hear(const struct event *events, size_t count, const struct beat_marks *beats, double stretch,
+static void hear(const struct event *events, size_t count, const struct beat_marks *beats, const struct warp *warp,
 		 struct rhythm_lesson *lesson)
 {
 	struct rhythm_ear ear = {0};
@@ -212,7 +250,7 @@ static void hear(const struct event *events, size_t count, const struct beat_mar
 				struct rhythm_truth *truth = &lesson->truth[lesson->count];
 
 				truth->onset_us = rhythm_ear_close(&ear, lesson->input[lesson->count]);
-				judge(beats, stretch, truth, &beat);
+				judge(beats, warp, truth, &beat);
 				lesson->count++;
 			}
 		}
@@ -221,12 +259,13 @@ static void hear(const struct event *events, size_t count, const struct beat_mar
 	}
 }
 
-bool rhythm_lesson_new(const struct rhythm_piece *piece, struct random *random, struct rhythm_lesson *lesson)
+bool rhythm_lesson_new(const struct rhythm_piece *piece, const struct rhythm_rubato *rubato, struct random *random,
+		       struct rhythm_lesson *lesson)
 {
 	const struct timeline *timeline = &piece->timeline;
 	struct event *events = NULL;
 	size_t count = timeline->count;
-	double stretch = 1;
+	struct warp warp = {.stretch = 1};
 
 	*lesson = (struct rhythm_lesson){.input = malloc((timeline->notes + 1) * sizeof *lesson->input),
 					 .truth = calloc(timeline->notes + 1, sizeof *lesson->truth)};
@@ -238,8 +277,8 @@ bool rhythm_lesson_new(const struct rhythm_piece *piece, struct random *random, 
 		return false;
 	}
 	if (random)
-		count = disturb(timeline, random, events, &stretch);
-	hear(events ? events : timeline->events, count, &piece->beats, stretch, lesson);
+		count = disturb(timeline, rubato, random, events, &warp);
+	hear(events ? events : timeline->events, count, &piece->beats, &warp, lesson);
 	free(events);
 	return true;
 }

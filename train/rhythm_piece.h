@@ -39,8 +39,15 @@ struct rhythm_lesson {
 	struct rhythm_truth *truth;
 };
 
+/* How much the time of a piece is disturbed for training; what else is disturbed does not change. */
+struct rhythm_rubato {
+	double stretch; /* so many octaves slower or faster, at most */
+	double depth;	/* half of the pieces: the tempo swings by this share, at most, in waves of seconds */
+};
+
 /* random NULL: as it was played. False: no memory. */
-bool rhythm_lesson_new(const struct rhythm_piece *piece, struct random *random, struct rhythm_lesson *lesson);
+bool rhythm_lesson_new(const struct rhythm_piece *piece, const struct rhythm_rubato *rubato, struct random *random,
+		       struct rhythm_lesson *lesson);
 void rhythm_lesson_free(struct rhythm_lesson *lesson);
 
 #endif

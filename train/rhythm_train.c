@@ -365,6 +365,7 @@ static void gather(struct rhythm_trainer *trainer)
 struct order { /* of pieces: another permutation each round */
 	size_t *index, count, next;
 	uint64_t round, drawn, seed;
+	struct rhythm_rubato rubato;
 };
 
 static void shuffle(struct order *order)
@@ -392,7 +393,7 @@ static bool renew(struct rhythm_trainer *trainer, const struct rhythm_piece *pie
 			shuffle(order);
 		struct random random = {.key = random_hash(order->seed, 1000000 + order->drawn++), .index = 0};
 		rhythm_lesson_free(&sequence->lesson);
-		if (!rhythm_lesson_new(&pieces[order->index[order->next++]], &random, &sequence->lesson))
+		if (!rhythm_lesson_new(&pieces[order->index[order->next++]], &order->rubato, &random, &sequence->lesson))
 			return false;
 		sequence->at = first ? (size_t)(random_uniform(&random) * (double)sequence->lesson.count) : 0;
 		memset(trainer->state + b * trainer->units, 0, (size_t)trainer->units * sizeof *trainer->state);
@@ -484,7 +485,8 @@ enum status rhythm_train(const struct rhythm_piece *pieces, size_t count, const 
 	enum precision precision = product_has_bf16() ? PRECISION_BF16 : PRECISION_FP32;
 	enum status status =
 	    new_trainer(options->units, options->batch, options->rows, precision, values, &trainer, error);
-	struct order order = {.index = malloc((count + 1) * sizeof *order.index), .count = count, .seed = options->seed};
+	struct order order = {.index = malloc((count + 1) * sizeof *order.index), .count = count, .seed = options->seed,
+			      .rubato = options->rubato};
 
 	if (status != STATUS_OK) {
 		free(order.index);
@@ -523,7 +525,7 @@ enum status rhythm_train_gradient(const struct rhythm_piece *piece, int units, i
 	}
 	memcpy(own, values, trainer.elements * sizeof *own);
 	pack(&trainer);
-	if (rhythm_lesson_new(piece, NULL, &trainer.sequences[0].lesson)) {
+	if (rhythm_lesson_new(piece, NULL, NULL, &trainer.sequences[0].lesson)) {
 		gather(&trainer);
 		forward(&trainer, 0, NULL);
 		*loss = lose_all(&trainer);

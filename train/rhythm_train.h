@@ -14,6 +14,7 @@ struct rhythm_train_options {
 	int batch, rows; /* sequences side by side; onsets before the gradient is cut */
 	uint64_t steps, report_steps;
 	double rate, decay, dropout;
+	struct rhythm_rubato rubato;
 	uint64_t seed;
 };
 

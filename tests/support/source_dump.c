@@ -48,6 +48,10 @@ static void print_event(const struct source *source, const struct event *event)
 		source_input_name(source, event->input, name, sizeof name);
 		printf("present %d %s\n", event->input, name);
 		break;
+	case EVENT_CLOCK:
+		printf("clock %02x %" PRId64 " %d %" PRId64 " %" PRId64 "\n", event->pitch, event->position, event->input,
+		       event->event_us, event->arrival_us);
+		break;
 	case EVENT_INPUT_GONE: printf("gone %d\n", event->input); break;
 	case EVENT_END: printf("end %" PRId64 "\n", event->event_us); break;
 	default: printf("unknown %d\n", event->kind); break;

@@ -87,7 +87,7 @@ static void test_stream_and_training_agree(void **state)
 
 	(void)state;
 	assert_non_null(rhythm);
-	assert_true(rhythm_lesson_new(&piece, NULL, &lesson));
+	assert_true(rhythm_lesson_new(&piece, NULL, NULL, &lesson));
 	assert_int_equal(lesson.count, NOTES);
 	assert_int_equal(rhythm_train_gradient(&piece, UNITS, rows, values, gradient, &trained, &error), STATUS_OK);
 	for (int i = 0; i < rows; i++) {
@@ -299,6 +299,63 @@ static void test_f1(void **state)
 	assert_true(beat_f1(NULL, 0, NULL, 0, NULL) == 0);
 }
 
+/* However a piece is disturbed: notes and beats move together, by different tempi, and onsets that were beats are. */
+static void test_rubato(void **state)
+{
+	const struct rhythm_rubato rubato = {.stretch = 0.5, .depth = 0.45};
+	struct rhythm_piece piece = make_piece();
+	int swung = 0;
+
+	(void)state;
+	for (uint64_t key = 0; key < 40; key++) {
+		struct random random = {.key = key, .index = 0};
+		struct rhythm_lesson lesson;
+		int beats = 0, known = 0;
+		uint8_t fastest = RHYTHM_PERIODS, slowest = 0;
+
+		assert_true(rhythm_lesson_new(&piece, &rubato, &random, &lesson));
+		for (size_t i = 0; i < lesson.count; i++) {
+			const struct rhythm_truth *truth = &lesson.truth[i];
+
+			assert_true(i == 0 || truth->onset_us > lesson.truth[i - 1].onset_us);
+			if (truth->kind == TRUTH_UNKNOWN)
+				continue;
+			known++;
+			beats += truth->kind >= TRUTH_BEAT;
+			fastest = truth->period < fastest ? truth->period : fastest;
+			slowest = truth->period > slowest ? truth->period : slowest;
+		}
+		assert_true(known > NOTES / 2);
+		assert_in_range(100 * beats / known, 18, 40); /* each fourth note; one that comes late may look like one */
+		swung += slowest - fastest >= 4;
+		rhythm_lesson_free(&lesson);
+	}
+	assert_in_range(swung, 6, 22); /* half of them at most, and not each deep */
+	free_piece(&piece);
+}
+
+/* NAME.beat.safetensors beside NAME.safetensors; without it what came with the program. */
+static void test_locate(void **state)
+{
+	char folder[] = "/tmp/midibertd-locate-XXXXXX", model[64], wanted[64], path[4096], shipped[4096];
+	struct error error;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(model, sizeof model, "%s/own.safetensors", folder);
+	snprintf(wanted, sizeof wanted, "%s/own.beat.safetensors", folder);
+	enum status status = rhythm_locate(NULL, shipped, sizeof shipped, &error);
+	assert_int_equal(rhythm_locate(model, path, sizeof path, &error), status);
+	if (status == STATUS_OK)
+		assert_string_equal(path, shipped);
+	write_text(wanted, "x");
+	assert_int_equal(rhythm_locate(model, path, sizeof path, &error), STATUS_OK);
+	assert_string_equal(path, wanted);
+	assert_int_equal(rhythm_locate(model, path, 20, &error), STATUS_USAGE);
+	unlink(wanted);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +366,8 @@ int main(void)
 	    cmocka_unit_test(test_file),
 	    cmocka_unit_test(test_annotations),
 	    cmocka_unit_test(test_f1),
+	    cmocka_unit_test(test_rubato),
+	    cmocka_unit_test(test_locate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
