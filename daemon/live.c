@@ -113,6 +113,7 @@ static enum status start_threads(struct live *live, struct error *error)
 					   .priority = source > PRIORITY_BELOW ? source - PRIORITY_BELOW : PRIORITY_DEFAULT};
 	live->publisher->shared = &live->shared;
 	live->publisher->server = live->server;
+	live->publisher->priority = live->labeller.priority - 1;
 	live->publisher->grid = live->setup.file_grid ? live->setup.grid : NULL;
 	live->loader = (struct loader){.shared = &live->shared, .options = live->options, .setup = &live->setup};
 	live->publisher->loader = &live->loader;

@@ -81,6 +81,7 @@ static void *run(void *context)
 	struct loader *loader = context;
 	char text[256];
 	pthread_setname_np(pthread_self(), "loader");
+	realtime_drop_priority(); /* that of the osc thread, which began this one */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
 	realtime_flush_denormals();
 	loader->status = load(loader);

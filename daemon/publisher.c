@@ -1,10 +1,11 @@
-/* The osc thread, see publisher.h. It may allocate and wait for the terminal; nobody real-time waits for it. A note's own
+/* The osc thread, see publisher.h. It may allocate and wait for the terminal; nobody waits for it. A note's own
  * message always goes before its labels. */
 #define _GNU_SOURCE
 #include "daemon/publisher.h"
 
 #include "base/clock.h"
 #include "base/wake.h"
+#include "daemon/realtime.h"
 
 #include <poll.h>
 #include <string.h>
@@ -323,6 +324,7 @@ void *publisher_run(void *context)
 	const struct osc_command_sink sink = {take_command, publisher};
 	bool done = false;
 	pthread_setname_np(pthread_self(), "osc");
+	realtime_set_priority(publisher->priority);
 	publisher->second_us = clock_now_us() + SECOND_US;
 	/* The first message takes the libraries' first steps before there is a note to delay. */
 	gather_status(publisher);

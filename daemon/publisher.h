@@ -16,6 +16,7 @@ struct publisher {
 	struct shared *shared;
 	struct osc_server *server;
 	const struct grid *grid;   /* of a file: read for its tempo; NULL: live, told by cues */
+	int priority;		   /* wanted, of SCHED_FIFO: below the engine's, for what it says must leave; 0: none */
 	FILE *print;		   /* watched for a closed terminal; NULL: none */
 	struct loader *loader;	   /* of other weights; NULL on the virtual clock, which takes no command */
 	struct recorder *recorder; /* NULL: nothing is recorded */

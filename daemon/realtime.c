@@ -39,6 +39,12 @@ int realtime_set_priority(int priority)
 	return 0;
 }
 
+void realtime_drop_priority(void)
+{
+	struct sched_param parameter = {.sched_priority = 0};
+	pthread_setschedparam(pthread_self(), SCHED_OTHER, &parameter);
+}
+
 int realtime_priority_limit(char *text, size_t size)
 {
 	struct rlimit limit = {0, 0};

@@ -12,6 +12,9 @@ void realtime_flush_denormals(void);
  */
 int realtime_set_priority(int priority);
 
+/* The calling thread: no real-time priority, which a new thread has from the one that began it. */
+void realtime_drop_priority(void);
+
 /* Main thread, after everything is allocated and warm. Locks the memory that is in use, as far as RLIMIT_MEMLOCK allows;
  * pages that were never touched are locked when they are. Writes "memory: ..." into text. */
 void realtime_lock_memory(char *text, size_t size);

@@ -1,5 +1,6 @@
-/* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first what is new about
- * new notes (melody, then velocities), then revisions and finals of all, then style: no first label waits behind an older one's. It reads no clock and knows no thread, socket or file.
+/* From events to labels, see engine.h. Engine thread. The order of what is emitted: in each inference first what is new
+ * about new notes (melody, then velocities), then revisions and finals of all, then style: no first label waits behind an
+ * older one's. It reads no clock and knows no thread, socket or file.
  */
 #include "engine/engine.h"
 
@@ -150,9 +151,8 @@ static void publish(struct engine *engine, enum label_kind kind, bool first, int
 		struct label *label = &note->label[kind];
 		if ((label->state == LABEL_OPEN) != first)
 			continue;
-		int stage = kind == LABEL_VELOCITY_CAUSAL
-				? label_only_stage(label)
-				: label_next_stage(label, !first && is_final(engine, row, now_us));
+		int stage = kind == LABEL_VELOCITY_CAUSAL ? label_only_stage(label)
+							  : label_next_stage(label, !first && is_final(engine, row, now_us));
 		if (stage >= 0)
 			emit_label(engine, note, head, &label->sent, stage);
 	}

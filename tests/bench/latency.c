@@ -4,11 +4,14 @@
  * What is measured: t0 is the later of the event's time (the start of the JACK cycle that carries it, at offset 0) and the
  * moment at which this client's callback puts it into its port; t1 is the return of recv for the first datagram about that
  * note. So it contains the daemon's turn in the cycle, its threads, the inference, the encoding, the loopback and the
- * wake-up of the receiver. Nothing is asserted but that every note was answered.
+ * wake-up of the receiver, which has real-time priority where that is granted. Nothing is asserted but that every note was
+ * answered.
  *
- *   latency [--seconds 120] [--rate 8] [--idle 10] -- build/midibertd --source jack ...
+ *   latency [--seconds 120] [--rate 8] [--chord 1] [--load 0] [--idle 10] [--json] -- build/midibertd --source jack ...
  * The daemon is started with --osc and --connect added; the JACK server is the default one ($JACK_DEFAULT_SERVER).
- * Threads: JACK's callback plays, the main thread receives. */
+ * --rate: onsets a second; --chord: notes at each, in one JACK cycle; --load: processes of normal priority that do nothing
+ * but keep a core busy each, while it is played. Jitter is the mean change of the delay from a note to the next. Threads:
+ * JACK's callback plays, the main thread receives. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +19,7 @@
 #include <jack/midiport.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,14 +27,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NOTES_MAX 100000
+#define CHORD_MAX 12
+#define LOAD_MAX 64
+#define RECEIVER_PRIORITY 80
 
-enum answer { ANSWER_NOTE, ANSWER_MELODY, ANSWER_VELOCITY, ANSWERS };
+enum answer { ANSWER_NOTE, ANSWER_MELODY, ANSWER_CAUSAL, ANSWER_HIDDEN, ANSWERS };
+static const char *const answer_address[ANSWERS] = {"/midibert/note", "/midibert/melody", "/midibert/velocity",
+						    "/midibert/velocity/hidden"};
 
 /* What the callback touches; the main thread sets the plan before `playing` and reads stamps of notes below `played`. */
 struct player {
@@ -38,11 +48,11 @@ struct player {
 	jack_port_t *port;
 	atomic_bool playing;
 	atomic_int played;
-	int notes;
-	jack_nframes_t step; /* frames from note to note */
-	jack_nframes_t due;  /* frame of the next note */
+	int notes, chord;    /* in all, a multiple of those of a chord */
+	jack_nframes_t step; /* frames from onset to onset */
+	jack_nframes_t due;  /* frame of the next onset */
 	bool started;
-	int sounding; /* pitch that is held, or -1 */
+	int sounding; /* first note that is held, or -1 */
 	jack_nframes_t release;
 	int64_t stamp_us[NOTES_MAX];
 	_Atomic uint64_t refused; /* events that JACK's buffer did not take */
@@ -77,9 +87,11 @@ static _Noreturn void fail(const char *what, const char *why)
 
 /* ---- the player ---- */
 
-/* A tune over broken chords: every fourth note is high. */
+/* A tune over broken chords: every fourth note is high. Or chords of different keys, moving. */
 static int pitch_of(int note)
 {
+	if (player.chord > 1)
+		return 30 + note % player.chord * 6 + note / player.chord % 6;
 	static const int tune[] = {72, 76, 79, 77, 76, 74, 72, 71}, chord[] = {48, 55, 52, 53, 57, 60, 43, 50};
 	return note % 4 == 0 ? tune[note / 4 % 8] : chord[note % 8];
 }
@@ -96,6 +108,13 @@ static void emit(void *buffer, jack_nframes_t offset, int status, int pitch, int
 	bytes[2] = (uint8_t)velocity;
 }
 
+static void release(void *buffer)
+{
+	for (int i = 0; player.sounding >= 0 && i < player.chord; i++)
+		emit(buffer, 0, 0x80, pitch_of(player.sounding + i), 0);
+	player.sounding = -1;
+}
+
 static int process(jack_nframes_t frames, void *context)
 {
 	(void)context;
@@ -103,10 +122,8 @@ static int process(jack_nframes_t frames, void *context)
 	void *buffer = jack_port_get_buffer(player.port, frames);
 	jack_midi_clear_buffer(buffer);
 	jack_nframes_t first = jack_last_frame_time(player.client);
-	if (player.sounding >= 0 && (int32_t)(first - player.release) >= 0) {
-		emit(buffer, 0, 0x80, player.sounding, 0);
-		player.sounding = -1;
-	}
+	if ((int32_t)(first - player.release) >= 0)
+		release(buffer);
 	int note = atomic_load_explicit(&player.played, memory_order_relaxed);
 	if (!atomic_load_explicit(&player.playing, memory_order_acquire) || note == player.notes)
 		return 0;
@@ -118,14 +135,15 @@ static int process(jack_nframes_t frames, void *context)
 		return 0;
 	/* JACK counts on a clock of its own rate; how far it is from ours is asked in the same breath. */
 	int64_t event_us = (int64_t)jack_frames_to_time(player.client, first) + now_us() - (int64_t)jack_get_time();
-	player.stamp_us[note] = event_us > entry_us ? event_us : entry_us;
-	if (player.sounding >= 0)
-		emit(buffer, 0, 0x80, player.sounding, 0);
-	player.sounding = pitch_of(note);
+	release(buffer);
+	player.sounding = note;
 	player.release = first + player.step * 3 / 4;
 	player.due += player.step;
-	emit(buffer, 0, 0x90, player.sounding, 50 + note * 7 % 40);
-	atomic_store_explicit(&player.played, note + 1, memory_order_release);
+	for (int i = 0; i < player.chord; i++) {
+		player.stamp_us[note + i] = event_us > entry_us ? event_us : entry_us;
+		emit(buffer, 0, 0x90, pitch_of(note + i), 50 + (note + i) * 7 % 40);
+	}
+	atomic_store_explicit(&player.played, note + player.chord, memory_order_release);
 	return 0;
 }
 
@@ -185,9 +203,11 @@ static void take(const char *data, size_t size, int64_t at_us)
 		if (stage == 0)
 			take_answer(ANSWER_MELODY, int_at(data, values), at_us);
 		receiver.finals += stage == 2;
+	} else if (strcmp(data, "/midibert/velocity") == 0 && strcmp(type, ",iiiffffi") == 0) {
+		take_answer(ANSWER_CAUSAL, int_at(data, values), at_us);
 	} else if (strcmp(data, "/midibert/velocity/hidden") == 0 && strcmp(type, ",iiiffffi") == 0) {
 		if (int_at(data, values + 28) == 0)
-			take_answer(ANSWER_VELOCITY, int_at(data, values), at_us);
+			take_answer(ANSWER_HIDDEN, int_at(data, values), at_us);
 	} else if (strcmp(data, "/midibert/latency") == 0 && strcmp(type, ",ffff") == 0) {
 		for (size_t i = 0; i < 4; i++)
 			receiver.published[i] = float_at(data, values + 4 * i);
@@ -296,45 +316,150 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static int report(const char *name, enum answer answer)
+struct figures {
+	int count;
+	double p50, p95, p99, most, jitter; /* ms */
+};
+
+static struct figures measure(enum answer answer)
 {
 	static int64_t taken[NOTES_MAX];
-	int count = 0;
-	for (int note = 0; note < player.notes; note++)
-		if (receiver.answer_us[answer][note] != 0)
-			taken[count++] = receiver.answer_us[answer][note] - player.stamp_us[note];
-	if (count == 0) {
-		printf("%-42s none came\n", name);
-		return 0;
+	struct figures figures = {0};
+	int64_t before = 0, changes = 0;
+	for (int note = 0; note < player.notes; note++) {
+		if (receiver.answer_us[answer][note] == 0)
+			continue;
+		int64_t now = receiver.answer_us[answer][note] - player.stamp_us[note];
+		if (figures.count > 0)
+			changes += now > before ? now - before : before - now;
+		before = taken[figures.count++] = now;
 	}
-	qsort(taken, (size_t)count, sizeof(taken[0]), compare);
+	if (figures.count == 0)
+		return figures;
+	qsort(taken, (size_t)figures.count, sizeof(taken[0]), compare);
 	const double shares[] = {0.5, 0.95, 0.99, 1};
-	printf("%-42s", name);
-	for (size_t i = 0; i < 4; i++) {
-		int at = (int)(shares[i] * count + 0.999999) - 1; /* nearest rank */
-		printf(" %9.3f", (double)taken[at] / 1000);
+	double *out[] = {&figures.p50, &figures.p95, &figures.p99, &figures.most};
+	for (size_t i = 0; i < 4; i++)
+		*out[i] = (double)taken[(int)(shares[i] * figures.count + 0.999999) - 1] / 1000; /* nearest rank */
+	figures.jitter = figures.count > 1 ? (double)changes / 1000 / (figures.count - 1) : 0;
+	return figures;
+}
+
+/* What else was measured. */
+struct run {
+	double rate, resting, busy, resident; /* onsets a second; shares of a core; MiB */
+	int load;
+	bool json;
+};
+
+static void print_json(const struct run *run)
+{
+	printf("{\"rate\": %g, \"chord\": %d, \"load\": %d, \"notes\": %d, \"period_frames\": %d, \"delays_ms\": {",
+	       run->rate, player.chord, run->load, player.notes, (int)jack_get_buffer_size(player.client));
+	for (int answer = 0; answer < ANSWERS; answer++) {
+		struct figures f = measure((enum answer)answer);
+		printf("%s\"%s\": {\"count\": %d, \"p50\": %.3f, \"p95\": %.3f, \"p99\": %.3f, \"max\": %.3f, \"jitter\": "
+		       "%.3f}",
+		       answer ? ", " : "", answer_address[answer], f.count, f.p50, f.p95, f.p99, f.most, f.jitter);
 	}
-	printf("  %d of %d\n", count, player.notes);
-	return count;
+	printf("}, \"finals\": %d, \"dropped\": %d, \"xruns\": %d, \"unexpected\": %ld, \"refused\": %lu, \"resident_mib\": "
+	       "%.1f, "
+	       "\"cpu_resting\": %.4f, \"cpu_playing\": %.4f}\n",
+	       receiver.finals, receiver.dropped, receiver.xruns, receiver.unexpected,
+	       (unsigned long)atomic_load(&player.refused), run->resident, run->resting, run->busy);
+}
+
+static void print_text(const struct run *run)
+{
+	printf("%d notes, %g onsets a second of %d, %d busy processes beside, JACK period %d frames at %d Hz\n",
+	       player.notes, run->rate, player.chord, run->load, (int)jack_get_buffer_size(player.client),
+	       (int)jack_get_sample_rate(player.client));
+	printf("%-42s %9s %9s %9s %9s %9s\n", "ms from note-on at the JACK port to", "p50", "p95", "p99", "max", "jitter");
+	for (int answer = 0; answer < ANSWERS; answer++) {
+		struct figures f = measure((enum answer)answer);
+		printf("%-26s first message %9.3f %9.3f %9.3f %9.3f %9.3f  %d of %d\n", answer_address[answer], f.p50, f.p95,
+		       f.p99, f.most, f.jitter, f.count, player.notes);
+	}
+	printf("the daemon's own /midibert/latency         %9.3f %9.3f %9.3f  (last 10 s; period %.2f ms)\n",
+	       receiver.published[0], receiver.published[1], receiver.published[2], receiver.published[3]);
+	printf("final melody labels %d, dropped %d, xruns %d, unexpected %ld, not taken by JACK %lu\n", receiver.finals,
+	       receiver.dropped, receiver.xruns, receiver.unexpected, (unsigned long)atomic_load(&player.refused));
+	printf("resident memory %.1f MiB; CPU %.1f %% of one core while nobody plays, %.1f %% while playing\n",
+	       run->resident, 100 * run->resting, 100 * run->busy);
+}
+
+/* ---- what else the machine does ---- */
+
+static pid_t load_process[LOAD_MAX];
+
+static void start_load(int count)
+{
+	for (int i = 0; i < count; i++) {
+		load_process[i] = fork();
+		if (load_process[i] < 0)
+			fail("fork", strerror(errno));
+		if (load_process[i] == 0) {
+			sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){.sched_priority = 0});
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (volatile unsigned long spin = 0;; spin++)
+				;
+		}
+	}
+}
+
+static void stop_load(int count)
+{
+	for (int i = 0; i < count; i++) {
+		kill(load_process[i], SIGKILL);
+		waitpid(load_process[i], NULL, 0);
+	}
+}
+
+/* True where every note was answered and the daemon ended cleanly; says so where not. */
+static bool was_good(int state)
+{
+	int answered = measure(ANSWER_NOTE).count, labelled = measure(ANSWER_MELODY).count;
+	bool lost = answered != player.notes || labelled != player.notes || receiver.finals != player.notes;
+	bool clean = WIFEXITED(state) && WEXITSTATUS(state) == 0;
+	if (lost)
+		fprintf(stderr, "latency: NOT every note was answered.\n");
+	if (!clean)
+		fprintf(stderr, "latency: the daemon did NOT end cleanly: wait status %#x.\n", (unsigned)state);
+	return !lost && clean;
 }
 
 int main(int count, char **argument)
 {
-	int seconds = 120, idle = 10, i = 1;
-	double rate = 8;
-	for (; i + 1 < count && strcmp(argument[i], "--") != 0; i += 2) {
+	struct run run = {.rate = 8};
+	int seconds = 120, idle = 10, chord = 1, i = 1;
+	for (; i < count && strcmp(argument[i], "--") != 0; i++) {
+		const char *value = i + 1 < count ? argument[i + 1] : "";
+		if (strcmp(argument[i], "--json") == 0) {
+			run.json = true;
+			continue;
+		}
 		if (strcmp(argument[i], "--seconds") == 0)
-			seconds = atoi(argument[i + 1]);
+			seconds = atoi(value);
 		else if (strcmp(argument[i], "--idle") == 0)
-			idle = atoi(argument[i + 1]);
+			idle = atoi(value);
 		else if (strcmp(argument[i], "--rate") == 0)
-			rate = atof(argument[i + 1]);
+			run.rate = atof(value);
+		else if (strcmp(argument[i], "--chord") == 0)
+			chord = atoi(value);
+		else if (strcmp(argument[i], "--load") == 0)
+			run.load = atoi(value);
 		else
 			break;
+		i++;
 	}
-	player.notes = (int)(rate * seconds);
-	if (i + 1 >= count || strcmp(argument[i], "--") != 0 || player.notes < 1 || player.notes > NOTES_MAX || idle < 1) {
-		fprintf(stderr, "usage: latency [--seconds N] [--rate NOTES] [--idle N] -- DAEMON [OPTION]...\n");
+	player.chord = chord;
+	player.notes = (int)(run.rate * seconds) * chord;
+	if (i + 1 >= count || strcmp(argument[i], "--") != 0 || player.notes < 1 || player.notes > NOTES_MAX || idle < 1 ||
+	    chord < 1 || chord > CHORD_MAX || run.load < 0 || run.load > LOAD_MAX) {
+		fprintf(
+		    stderr,
+		    "usage: latency [--seconds N] [--rate ONSETS] [--chord NOTES] [--load PROCESSES] [--idle N] [--json] "
+		    "-- DAEMON [OPTION]...\n");
 		return 2;
 	}
 	open_receiver();
@@ -343,7 +468,7 @@ int main(int count, char **argument)
 		fail("JACK", "no server, or another client has the name midibert_bench");
 	player.port = jack_port_register(player.client, "keys", JACK_DEFAULT_MIDI_TYPE, JackPortIsOutput, 0);
 	jack_set_process_callback(player.client, process, NULL);
-	player.step = (jack_nframes_t)(jack_get_sample_rate(player.client) / rate);
+	player.step = (jack_nframes_t)(jack_get_sample_rate(player.client) / run.rate);
 	if (player.port == NULL || jack_activate(player.client) != 0)
 		fail("JACK", "no port");
 
@@ -355,38 +480,27 @@ int main(int count, char **argument)
 	}
 	double before = cpu_seconds(daemon);
 	receive_until(now_us() + (int64_t)idle * 1000000, NULL);
-	double resting = (cpu_seconds(daemon) - before) / idle;
+	run.resting = (cpu_seconds(daemon) - before) / idle;
 
+	/* The receiver's own wait for a core is none of the daemon's; where this is refused it is in the figures. */
+	bool prompt = sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = RECEIVER_PRIORITY}) == 0;
+	if (!prompt)
+		fprintf(stderr, "latency: no real-time priority for the receiver: %s\n", strerror(errno));
+	start_load(run.load);
 	int64_t start_us = now_us();
 	before = cpu_seconds(daemon);
 	atomic_store_explicit(&player.playing, true, memory_order_release);
 	receive_until(start_us + ((int64_t)seconds + 10) * 1000000, all_played);
-	double busy = (cpu_seconds(daemon) - before) / ((double)(now_us() - start_us) / 1e6);
+	run.busy = (cpu_seconds(daemon) - before) / ((double)(now_us() - start_us) / 1e6);
 	receive_until(now_us() + 2000000, NULL);
-	double resident = resident_mib(daemon);
+	stop_load(run.load);
+	run.resident = resident_mib(daemon);
 	kill(daemon, SIGTERM);
 	receive_until(now_us() + 1500000, NULL); /* labels that the end makes final */
 	int state = 0;
 	waitpid(daemon, &state, 0);
-
-	printf("%d notes, %.0f a second, JACK period %d frames at %d Hz\n", player.notes, rate,
-	       (int)jack_get_buffer_size(player.client), (int)jack_get_sample_rate(player.client));
-	printf("%-42s %9s %9s %9s %9s\n", "ms from note-on at the JACK port to", "p50", "p95", "p99", "max");
-	int answered = report("/midibert/note", ANSWER_NOTE);
-	int labelled = report("/midibert/melody, first label", ANSWER_MELODY);
-	report("/midibert/velocity/hidden, first label", ANSWER_VELOCITY);
-	printf("the daemon's own /midibert/latency         %9.3f %9.3f %9.3f  (last 10 s; period %.2f ms)\n",
-	       receiver.published[0], receiver.published[1], receiver.published[2], receiver.published[3]);
-	printf("final melody labels %d, dropped %d, xruns %d, unexpected %ld, not taken by JACK %lu\n", receiver.finals,
-	       receiver.dropped, receiver.xruns, receiver.unexpected, (unsigned long)atomic_load(&player.refused));
-	printf("resident memory %.1f MiB; CPU %.1f %% of one core while nobody plays, %.1f %% while playing\n", resident,
-	       100 * resting, 100 * busy);
+	(run.json ? print_json : print_text)(&run);
+	bool good = was_good(state);
 	jack_client_close(player.client);
-	bool lost = answered != player.notes || labelled != player.notes || receiver.finals != player.notes;
-	bool clean = WIFEXITED(state) && WEXITSTATUS(state) == 0;
-	if (lost)
-		printf("NOT every note was answered.\n");
-	if (!clean)
-		printf("The daemon did NOT end cleanly: wait status %#x.\n", (unsigned)state);
-	return lost || !clean;
+	return !good;
 }
