@@ -13,7 +13,7 @@ enum event_kind {
 	EVENT_NOTE_OFF,	     /* note_id of the note that ends, input, channel, pitch, duration_us */
 	EVENT_PEDAL,	     /* input, channel, pitch = controller (64, 66, 67), velocity = value 0-127 */
 	EVENT_INPUT_PRESENT, /* input; its name is in the source's table */
-	EVENT_INPUT_GONE,    /* input; note-offs of its held notes have been sent before */
+	EVENT_INPUT_GONE,    /* input, pitch = enum input_loss; note-offs of its held notes have been sent before */
 	EVENT_CLOCK,	     /* input; pitch = MIDI status: 0xf8 tick, 0xfa start, 0xfb continue, 0xfc stop, 0xf2 song position,
 			      * with position in sixteenths of a quarter */
 	EVENT_TRANSPORT,     /* JACK's: channel 1 rolling, 0 stopped; note_id = bar from 0; position in the bar in millionths of a
@@ -22,6 +22,11 @@ enum event_kind {
 };
 
 #define EVENT_TRANSPORT_QUARTER 1000000
+
+enum input_loss {
+	INPUT_TAKEN, /* unplugged, disconnected, or its server or we end */
+	INPUT_SILENT /* its active sensing stopped */
+};
 
 struct event {
 	int64_t event_us;    /* when it happened: JACK frame, ALSA queue time or file time, on the monotonic clock */
@@ -32,6 +37,7 @@ struct event {
 	uint8_t kind;		/* enum event_kind */
 	uint8_t input, channel; /* both from 0; OSC shows channels from 1 */
 	uint8_t pitch, velocity;
+	uint8_t fine; /* note-on: further seven bits of the velocity (controller 88); 0 where there are none */
 };
 
 #endif

@@ -22,6 +22,7 @@ _midibertd()
 	:--ignore) kind="none" ;;
 	:--channel) kind="none" ;;
 	:--keys) kind="none" ;;
+	:--layers) kind="none" ;;
 	:--osc) kind="none" ;;
 	:--control) kind="none" ;;
 	:--http) kind="words off" ;;
@@ -45,7 +46,7 @@ _midibertd()
 	:--config) kind="files" ;;
 	esac
 	case $command in
-	'') options="--source --connect --ignore --channel --keys --osc --control --http --lan --allow --model --window --budget --gather --decide --final-after --tempo --grid --backend --speed --loop --curve --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
+	'') options="--source --connect --ignore --channel --keys --layers --osc --control --http --lan --allow --model --window --budget --gather --decide --final-after --tempo --grid --backend --speed --loop --curve --record --record-limit --record-report --take-pause --take-pedal --osc-timing --print --config --check-config --list-osc --doctor --version --help" operands= ;;
 	esac
 	case ${kind:-words $options} in
 	none) ;;

@@ -15,13 +15,15 @@ enum status keyboards_open(const char *curve, struct keyboards *keyboards, struc
 	return status;
 }
 
-void keyboards_appear(struct keyboards *keyboards, int input, const char *name)
+void keyboards_appear(struct keyboards *keyboards, int input, const char *identity, const char *name)
 {
 	char path[4096] = "";
 	struct error error;
 	if (!keyboards->search || input < 0 || input >= INPUTS_MAX || atomic_load(&keyboards->touch[input]))
 		return;
-	enum status status = touch_find(name, &keyboards->found[input], path, sizeof path, &error);
+	enum status status = touch_find(identity, &keyboards->found[input], path, sizeof path, &error);
+	if (status == STATUS_NOT_FOUND && strcmp(identity, name) != 0)
+		status = touch_find(name, &keyboards->found[input], path, sizeof path, &error);
 	if (status == STATUS_OK) {
 		fprintf(stderr, "midibertd: input %d, %s: velocity curve %s\n", input, name, path);
 		atomic_store_explicit(&keyboards->touch[input], &keyboards->found[input], memory_order_release);

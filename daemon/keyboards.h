@@ -11,7 +11,7 @@
 
 struct keyboards {
 	struct touch fixed; /* of --curve FILE: for every input */
-	bool search;	    /* curves are looked for by the inputs' names */
+	bool search;	    /* curves are looked for by what the inputs are */
 	struct touch found[INPUTS_MAX];
 	_Atomic(const struct touch *) touch[INPUTS_MAX]; /* osc thread -> engine; NULL: as it is */
 };
@@ -19,8 +19,8 @@ struct keyboards {
 /* Main thread. curve: "auto", "none" or a file. */
 enum status keyboards_open(const char *curve, struct keyboards *keyboards, struct error *error);
 
-/* osc thread: an input is there. Reads its curve, once; says so on standard error. */
-void keyboards_appear(struct keyboards *keyboards, int input, const char *name);
+/* osc thread: an input is there. Reads its curve, once, by its identity or else its name; says so on standard error. */
+void keyboards_appear(struct keyboards *keyboards, int input, const char *identity, const char *name);
 
 /* Engine thread; real-time safe. */
 static inline uint8_t keyboards_velocity(struct keyboards *keyboards, const struct event *event)

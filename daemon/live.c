@@ -72,9 +72,9 @@ static enum status open_parts(struct live *live, struct error *error)
 	status = setup_open_source(options, &output, &live->shared.source, error);
 	/* What is plugged in already has its curve before its first note is judged. */
 	for (int i = 0; status == STATUS_OK && i < INPUTS_MAX; i++) {
-		char name[TOUCH_DEVICE_MAX];
-		source_input_name(live->shared.source, i, name, sizeof name);
-		keyboards_appear(&live->shared.keyboards, i, name);
+		struct input_names names;
+		shared_input_names(live->shared.source, i, &names);
+		keyboards_appear(&live->shared.keyboards, i, names.identity, names.name);
 	}
 	return status == STATUS_OK ? outreach_open(options, live->server, &live->outreach, error) : status;
 }
@@ -207,10 +207,10 @@ static void join_osc(struct live *live)
 /* Source first, then the engine, which finalises, then osc, which sends what is left. */
 static void stop(struct live *live)
 {
-	pthread_mutex_lock(&live->shared.source_mutex);
-	struct source *source = live->shared.source;
-	live->shared.source = NULL;
-	pthread_mutex_unlock(&live->shared.source_mutex);
+	struct source *source = shared_take_source(&live->shared);
+	unsigned long long doubled = source ? atomic_load(&source_counters(source)->doubled) : 0;
+	if (doubled > 0)
+		fprintf(stderr, "midibertd: %llu notes of further layers were not counted\n", doubled);
 	source_close(source);
 	atomic_store_explicit(&live->shared.stop, true, memory_order_release);
 	wake_post(live->shared.engine_wake);

@@ -135,6 +135,12 @@ SETTER(keys)
 	return status_fail(error, STATUS_USAGE, "keys %.60s: give LO-HI, two MIDI keys within 0-127", value);
 }
 
+SETTER(layers)
+{
+	(void)layer;
+	return parse_ms("layers", value, 100, &options->layers_us, error);
+}
+
 SETTER(osc)
 {
 	enum status status = osc_server_check_endpoint(value, error);
@@ -343,6 +349,8 @@ const struct option_spec option_table[] = {
 	{"ignore", "NAME", NULL, "leave this hardware input alone (as above)", true, set_ignore},
 	{"channel", "N", "all", "listen to one MIDI channel, 1-16, only", true, set_channel},
 	{"keys", "LO-HI", "0-127", "listen to these MIDI keys only", true, set_keys},
+	{"layers", "MS", "0", "count a key that one input sends on several channels within so long once; 0: each by itself", true,
+	 set_layers},
 	{"osc", "HOST:PORT", OSC_TARGET_DEFAULT, "send to this receiver (repeat it for more)", true, set_osc},
 	{"control", "HOST:PORT", OSC_CONTROL_DEFAULT, "take OSC control messages here", true, set_control},
 	{"http", "HOST:PORT|off", WEB_DEFAULT, "serve OSCQuery and a page to look at here", true, set_http},
@@ -586,6 +594,8 @@ void options_print(const struct options *options, FILE *file)
 	if (options->channel)
 		fprintf(file, "channel = %d\n", options->channel);
 	fprintf(file, "keys = %d-%d\n", options->key_low, options->key_high);
+	if (options->layers_us > 0)
+		fprintf(file, "layers = %g\n", (double)options->layers_us / 1000);
 	print_list(file, "osc", &options->osc);
 	fprintf(file, "control = %s\nhttp = %s\nlan = %s\n", options->control, options->http, options->lan ? "yes" : "no");
 	print_list(file, "allow", &options->allow);

@@ -39,6 +39,7 @@ struct options {
 	struct option_list connect, ignore, osc, allow;
 	int channel; /* 0: all */
 	int key_low, key_high;
+	int64_t layers_us; /* 0: every channel's notes count by themselves */
 	char *control;
 	char *http; /* "off" or HOST:PORT */
 	bool lan;

@@ -25,25 +25,27 @@ static void follow_tempo(struct publisher *publisher, const struct event *event,
 	osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_GRID, now_us);
 }
 
-static void input_name(struct publisher *publisher, const struct event *event, char *name, size_t size)
+static struct input_names input_names(struct publisher *publisher, const struct event *event)
 {
-	name[0] = '\0';
+	struct input_names names = {"", ""};
 	pthread_mutex_lock(&publisher->shared->source_mutex);
 	if (publisher->shared->source)
-		source_input_name(publisher->shared->source, event->input, name, size);
+		shared_input_names(publisher->shared->source, event->input, &names);
+	else
+		names = publisher->shared->names[event->input];
 	pthread_mutex_unlock(&publisher->shared->source_mutex);
+	return names;
 }
 
 static void tell_input(struct publisher *publisher, const struct event *event)
 {
-	char name[128];
 	if (event->kind == EVENT_INPUT_GONE) { /* the source may be closed by now: it keeps the name that was told */
 		osc_server_send_input(publisher->server, event->input, false, NULL);
 		return;
 	}
-	input_name(publisher, event, name, sizeof name);
-	keyboards_appear(&publisher->shared->keyboards, event->input, name);
-	osc_server_send_input(publisher->server, event->input, true, name);
+	struct input_names names = input_names(publisher, event);
+	keyboards_appear(&publisher->shared->keyboards, event->input, names.identity, names.name);
+	osc_server_send_input(publisher->server, event->input, true, names.name);
 }
 
 /* Notes that begin while paused are not told, and neither are their ends nor what the engine said before it heard of the
@@ -88,20 +90,33 @@ void publisher_send_event(struct publisher *publisher, const struct event *event
 	}
 }
 
+/* In the log: who came, who went and why. */
+static void log_input(struct publisher *publisher, const struct event *event)
+{
+	struct input_names names = input_names(publisher, event);
+	const char *what = event->kind == EVENT_INPUT_PRESENT ? "is here"
+			   : event->pitch == INPUT_SILENT     ? "is gone: its active sensing stopped"
+							      : "is gone";
+	if (event->kind == EVENT_INPUT_PRESENT || event->kind == EVENT_INPUT_GONE)
+		fprintf(stderr, "midibertd: input %d, %s, %s%s%s\n", event->input, names.name, what,
+			strcmp(names.name, names.identity) != 0 ? "; identity: " : "",
+			strcmp(names.name, names.identity) != 0 ? names.identity : "");
+}
+
 static void send_events(struct publisher *publisher)
 {
 	struct event event;
-	char name[128];
 	while (ring_pop(publisher->shared->osc_events, &event)) {
 		int64_t now_us = clock_now_us();
 		publisher->events++;
-		if (publisher->recorder && event.kind == EVENT_INPUT_PRESENT)
-			input_name(publisher, &event, name, sizeof name);
 		if (event.kind == EVENT_CLOCK || event.kind == EVENT_TRANSPORT)
 			continue; /* the engine's alone */
-		recorder_event(publisher->recorder, publisher->take, &event, event.kind == EVENT_INPUT_PRESENT ? name : NULL,
-			       now_us);
+		bool present = event.kind == EVENT_INPUT_PRESENT;
+		struct input_names names = publisher->recorder && present ? input_names(publisher, &event)
+									  : (struct input_names){"", ""};
+		recorder_event(publisher->recorder, publisher->take, &event, present ? names.name : NULL, now_us);
 		publisher_send_event(publisher, &event, now_us);
+		log_input(publisher, &event);
 	}
 }
 
@@ -245,6 +260,7 @@ static void gather_status(struct publisher *publisher)
 				  ring_dropped(shared->predictions);
 		status->xruns = atomic_load_explicit(&counters->xruns, memory_order_relaxed);
 		status->bad_input = atomic_load_explicit(&counters->bad_input, memory_order_relaxed);
+		publisher->waiting = atomic_load(&counters->waiting);
 		publisher->period_us = atomic_load_explicit(&counters->period_us, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&shared->source_mutex);
@@ -261,6 +277,26 @@ static void tell_losses(struct publisher *publisher, uint64_t before, int64_t no
 	osc_server_send_error(publisher->server, "dropped", text, now_us);
 }
 
+/* The server of the source has gone, or is back. */
+static void tell_source(struct publisher *publisher, bool before, int64_t now_us)
+{
+	char text[256], place[128] = "";
+	if (publisher->waiting == before)
+		return;
+	pthread_mutex_lock(&publisher->shared->source_mutex);
+	if (publisher->shared->source)
+		source_describe(publisher->shared->source, place, sizeof place);
+	pthread_mutex_unlock(&publisher->shared->source_mutex);
+	if (place[0] == '\0')
+		return;
+	snprintf(text, sizeof text, "%s: the server %s", place, publisher->waiting ? "is gone, and waited for" : "is back");
+	fprintf(stderr, "midibertd: source %s\n", text);
+	if (publisher->waiting)
+		osc_server_send_error(publisher->server, "source", text, now_us);
+	else
+		osc_server_set_source(publisher->server, place);
+}
+
 static void tell_recorder(struct publisher *publisher, int64_t now_us)
 {
 	char text[512];
@@ -274,7 +310,9 @@ static void tell_status(struct publisher *publisher, int64_t now_us)
 	enum osc_state state = publisher->status.state;
 	uint64_t dropped = publisher->status.dropped;
 	int32_t percentile_us[3];
+	bool waiting = publisher->waiting;
 	gather_status(publisher);
+	tell_source(publisher, waiting, now_us);
 	if (now_us < publisher->second_us && publisher->status.state == state)
 		return;
 	tell_losses(publisher, dropped, now_us);

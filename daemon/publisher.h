@@ -31,6 +31,7 @@ struct publisher {
 	enum osc_state state;
 	struct osc_status status; /* last told; also what is left when the source has gone */
 	int32_t period_us;
+	bool waiting; /* for the source's server; last told */
 	uint32_t take; /* how many resets have been sent */
 };
 

@@ -395,6 +395,7 @@ enum status setup_open_source(const struct options *options, const struct source
 						.channel = options->channel,
 						.key_low = options->key_low,
 						.key_high = options->key_high,
+						.layers_us = options->layers_us,
 						.server_required = true, /* a server that is lost later is waited for */
 						.path = options->path,
 						.speed = options->speed,

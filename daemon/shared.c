@@ -50,3 +50,20 @@ void shared_close(struct shared *shared)
 	memset(shared, 0, sizeof *shared);
 	shared->engine_wake = shared->osc_wake = shared->main_wake = shared->loader_wake = -1;
 }
+
+void shared_input_names(const struct source *source, int input, struct input_names *names)
+{
+	source_input_name(source, input, names->name, sizeof names->name);
+	source_input_identity(source, input, names->identity, sizeof names->identity);
+}
+
+struct source *shared_take_source(struct shared *shared)
+{
+	pthread_mutex_lock(&shared->source_mutex);
+	struct source *source = shared->source;
+	for (int i = 0; source && i < INPUTS_MAX; i++)
+		shared_input_names(source, i, &shared->names[i]);
+	shared->source = NULL;
+	pthread_mutex_unlock(&shared->source_mutex);
+	return source;
+}

@@ -32,6 +32,10 @@ struct handover {
 };
 enum handover_answer { HANDOVER_NONE, HANDOVER_DONE, HANDOVER_TOO_LATE };
 
+struct input_names {
+	char name[128], identity[128];
+};
+
 struct shared {
 	struct ring *engine_events; /* source -> engine, struct event */
 	struct ring *osc_events;    /* source -> osc, struct event */
@@ -55,10 +59,16 @@ struct shared {
 	/* Main takes the source away before it closes it; osc reads its counters. Neither is a real-time thread. */
 	pthread_mutex_t source_mutex;
 	struct source *source;
+	struct input_names names[INPUTS_MAX]; /* when the source has been taken away */
 };
 
 /* Main thread. On failure nothing is left. */
 enum status shared_open(struct shared *shared, struct error *error);
 void shared_close(struct shared *shared);
+
+/* With the mutex. */
+void shared_input_names(const struct source *source, int input, struct input_names *names);
+/* Main thread. Takes the source away from the others; the caller closes it. */
+struct source *shared_take_source(struct shared *shared);
 
 #endif

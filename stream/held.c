@@ -93,6 +93,17 @@ bool held_pop(struct held *held, int input, int channel, int pitch, struct held_
 	return true;
 }
 
+const struct held_note *held_newest(const struct held *held, int input, int channel, int pitch)
+{
+	int16_t index = held->keys[input][channel][pitch].last;
+	return index == NONE ? NULL : &held->nodes[index].note;
+}
+
+const struct held_note *held_oldest(const struct held *held)
+{
+	return held->ages.first == NONE ? NULL : &held->nodes[held->ages.first].note;
+}
+
 bool held_pop_oldest(struct held *held, struct held_note *note)
 {
 	if (held->ages.first == NONE)

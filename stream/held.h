@@ -26,7 +26,11 @@ void held_free(struct held *held);
 bool held_push(struct held *held, const struct held_note *note);
 /* The note of this key that has been down longest. False: the key is not down. */
 bool held_pop(struct held *held, int input, int channel, int pitch, struct held_note *note);
-/* The note that has been down longest of all. False: nothing is held. */
+/* The note of this key that went down last; NULL: the key is not down. Valid until the pool changes. */
+const struct held_note *held_newest(const struct held *held, int input, int channel, int pitch);
+/* The note that has been down longest of all; NULL: nothing is held. Valid until the pool changes. */
+const struct held_note *held_oldest(const struct held *held);
+/* Takes that one out. False: nothing is held. */
 bool held_pop_oldest(struct held *held, struct held_note *note);
 /* Takes every note of an input and channel (-1: any) out, oldest first, and hands each to `each`, which must not touch
  * the pool. One walk over what is held. */

@@ -15,6 +15,8 @@
 #define APART_MAX_US 10000000 /* further from its arrival an event has a broken stamp */
 #define SONG_POSITION 0xf2	    /* in MIDI beats: six clocks each */
 #define POSITIONS_A_MIDI_BEAT 4	    /* sixteenths of a quarter */
+#define LATE_US 250000	      /* between two ticks: the thread was held up, and so was what it should have heard */
+#define ACTIVE_SENSING 0xfe
 #define OFFSET_TRIES 5
 #define OFFSET_JITTER_US 5
 
@@ -40,7 +42,8 @@ enum status source_init(struct source *source, const struct source_options *opti
 				  .output = *output,
 				  .channel = options->channel,
 				  .key_low = options->key_low,
-				  .key_high = options->key_high};
+				  .key_high = options->key_high,
+				  .layers_us = options->layers_us};
 	if (options->channel < 0 || options->channel > 16)
 		return status_fail(error, STATUS_USAGE, "channel %d: give 1 to 16, or 0 for all", options->channel);
 	if (options->key_low < 0 || options->key_low > options->key_high || options->key_high > 127)
@@ -72,7 +75,7 @@ void source_uninit(struct source *source)
 
 /* ---- slots ---- */
 
-int source_take_slot(struct source *source, const char *name)
+int source_take_slot(struct source *source, const char *name, const char *identity, bool hardware)
 {
 	int unnamed = -1;
 	for (int i = 0; i < INPUTS_MAX; i++) {
@@ -81,8 +84,9 @@ int source_take_slot(struct source *source, const char *name)
 			unnamed = i;
 			break;
 		}
-		if (!slot->taken && strncmp(slot->name, name, SOURCE_NAME_MAX - 1) == 0) {
+		if (!slot->taken && strncmp(slot->identity, identity, SOURCE_NAME_MAX - 1) == 0) {
 			slot->taken = true;
+			atomic_store_explicit(&slot->hardware, hardware, memory_order_relaxed);
 			return i;
 		}
 	}
@@ -92,6 +96,8 @@ int source_take_slot(struct source *source, const char *name)
 	}
 	struct source_slot *slot = &source->slots[unnamed];
 	snprintf(slot->name, sizeof slot->name, "%s", name);
+	snprintf(slot->identity, sizeof slot->identity, "%s", identity);
+	atomic_store_explicit(&slot->hardware, hardware, memory_order_relaxed);
 	atomic_store_explicit(&slot->named, true, memory_order_release);
 	slot->taken = true;
 	return unnamed;
@@ -102,20 +108,32 @@ void source_give_slot(struct source *source, int input)
 	source->slots[input].taken = false;
 }
 
-static bool is_named(char *const patterns[SOURCE_PATTERNS_MAX], const char *name)
+static bool fits(const char *pattern, const char *name)
+{
+	return strcmp(pattern, name) == 0 || fnmatch(pattern, name, 0) == 0;
+}
+
+/* usb:VENDOR:PRODUCT names every device of that kind, with :SERIAL one of them. */
+static bool fits_identity(const char *pattern, const char *identity)
+{
+	size_t length = strlen(pattern);
+	bool begins = strncmp(identity, pattern, length) == 0 && (identity[length] == ':' || identity[length] == ' ');
+	return fits(pattern, identity) || (strncmp(pattern, "usb:", 4) == 0 && begins);
+}
+
+static bool is_named(char *const patterns[SOURCE_PATTERNS_MAX], const char *name, const char *identity)
 {
 	char client[SOURCE_NAME_MAX];
 	snprintf(client, sizeof client, "%.*s", (int)strcspn(name, ":"), name);
 	for (int i = 0; i < SOURCE_PATTERNS_MAX && patterns[i]; i++)
-		if (strcmp(patterns[i], name) == 0 || strcmp(patterns[i], client) == 0 ||
-		    fnmatch(patterns[i], name, 0) == 0 || fnmatch(patterns[i], client, 0) == 0)
+		if (fits(patterns[i], name) || fits(patterns[i], client) || fits_identity(patterns[i], identity))
 			return true;
 	return false;
 }
 
-bool source_wants(const struct source *source, const char *name, bool hardware)
+bool source_wants(const struct source *source, const char *name, const char *identity, bool hardware)
 {
-	return is_named(source->connect, name) || (hardware && !is_named(source->ignore, name));
+	return is_named(source->connect, name, identity) || (hardware && !is_named(source->ignore, name, identity));
 }
 
 /* ---- pushing ---- */
@@ -159,10 +177,34 @@ static void end_note(void *context, const struct held_note *note)
 	source_push(moment->source, &event, 0);
 }
 
+/* The same key of this input is down since just now, on another channel. */
+static bool is_layer(const struct source *source, const struct event *event)
+{
+	for (int channel = 0; channel < 16 && source->layers_us > 0; channel++) {
+		const struct held_note *note =
+		    channel == event->channel ? NULL : held_newest(source->held, event->input, channel, event->pitch);
+		if (note && note->id != 0 && event->event_us - note->event_us <= source->layers_us &&
+		    note->event_us - event->event_us <= source->layers_us)
+			return true;
+	}
+	return false;
+}
+
 static void begin_note(struct moment *moment, struct event *event)
 {
 	struct source *source = moment->source;
 	struct held_note oldest;
+	if (is_layer(source, event)) { /* its end is kept apart, too */
+		const struct held_note layer = {event->event_us, 0, event->input, event->channel, event->pitch};
+		count(&source->counters.doubled, 1);
+		held_push(source->held, &layer);
+		return;
+	}
+	if (atomic_load_explicit(&source->slots[event->input].hardware, memory_order_relaxed) &&
+	    held_pop(source->held, event->input, event->channel, event->pitch, &oldest)) {
+		count(&source->counters.bad_input, 1); /* the key came up, but its note-off was lost */
+		end_note(moment, &oldest);
+	}
 	int32_t id = source->last_id == NOTE_ID_MAX ? 1 : source->last_id + 1;
 	event->note_id = id;
 	event->kind = EVENT_NOTE_ON;
@@ -190,6 +232,8 @@ static void control(struct moment *moment, struct event *event, uint8_t controll
 		event->pitch = controller;
 		event->velocity = value;
 		source_push(moment->source, event, held_count(moment->source->held) + SOURCE_RESERVE);
+	} else if (controller == 88) {
+		moment->source->slots[event->input].fine[event->channel] = value;
 	} else if (controller == 120 || controller >= 123) { /* all sound off; all notes off; the modes, which imply it */
 		held_release(moment->source->held, event->input, event->channel, end_note, moment);
 	}
@@ -242,6 +286,8 @@ void source_message(struct source *source, int input, const struct midi_message 
 		clock_message(&moment, input, message);
 		return;
 	}
+	if (message->status == ACTIVE_SENSING)
+		source->slots[input].sensing = true;
 	if (kind != 0x80 && kind != 0x90 && kind != 0xb0)
 		return;
 	if (message->length != 3 || message->data[0] > 127 || message->data[1] > 127) {
@@ -262,6 +308,8 @@ void source_message(struct source *source, int input, const struct midi_message 
 		control(&moment, &event, message->data[0], message->data[1]);
 		return;
 	}
+	event.fine = source->slots[input].fine[channel];
+	source->slots[input].fine[channel] = 0;
 	if (event.pitch < source->key_low || event.pitch > source->key_high)
 		return;
 	if (kind == 0x90 && event.velocity > 0) {
@@ -280,11 +328,63 @@ void source_bytes(struct source *source, int input, const uint8_t *bytes, size_t
 	struct midi_parser *parser = &source->slots[input].parser;
 	struct midi_message message;
 	uint64_t bad = parser->bad_bytes;
+	source_heard(source, input, arrival_us);
 	for (size_t i = 0; i < size; i++)
 		if (midi_parser_feed(parser, bytes[i], &message))
 			source_message(source, input, &message, event_us, arrival_us);
 	if (parser->bad_bytes != bad)
 		count(&source->counters.bad_input, parser->bad_bytes - bad);
+}
+
+void source_heard(struct source *source, int input, int64_t arrival_us)
+{
+	source->slots[input].heard_us = arrival_us;
+}
+
+/* The input's notes end, and it is no longer there. */
+static void lose(struct source *source, int input, enum input_loss loss, int64_t now_us)
+{
+	struct source_slot *slot = &source->slots[input];
+	struct moment moment = {source, now_us, now_us};
+	struct event event = {.event_us = now_us,
+			      .arrival_us = now_us,
+			      .position = -1,
+			      .kind = EVENT_INPUT_GONE,
+			      .input = (uint8_t)input,
+			      .pitch = (uint8_t)loss};
+	held_release(source->held, input, -1, end_note, &moment);
+	slot->sensing = false;
+	if (!slot->present)
+		return;
+	slot->present = false;
+	if (atomic_fetch_sub_explicit(&source->counters.inputs_present, 1, memory_order_relaxed) == 1)
+		atomic_store_explicit(&source->state, SOURCE_LOST, memory_order_relaxed);
+	source_push(source, &event, held_count(source->held));
+}
+
+bool source_tick(struct source *source, int64_t now_us)
+{
+	struct moment moment = {source, now_us, now_us};
+	const struct held_note *oldest;
+	struct held_note stuck;
+	bool late = now_us - source->ticked_us > LATE_US, sensing = false;
+	source->ticked_us = now_us;
+	for (int input = 0; input < INPUTS_MAX; input++) {
+		struct source_slot *slot = &source->slots[input];
+		if (!slot->sensing)
+			continue;
+		if (late)
+			slot->heard_us = now_us;
+		else if (now_us - slot->heard_us > SOURCE_SENSE_US)
+			lose(source, input, INPUT_SILENT, now_us);
+		sensing = sensing || slot->sensing;
+	}
+	while ((oldest = held_oldest(source->held)) && now_us - oldest->event_us > SOURCE_STUCK_US &&
+	       held_pop_oldest(source->held, &stuck)) {
+		count(&source->counters.bad_input, stuck.id != 0);
+		end_note(&moment, &stuck);
+	}
+	return sensing;
 }
 
 void source_input_present(struct source *source, int input, int64_t now_us)
@@ -296,6 +396,7 @@ void source_input_present(struct source *source, int input, int64_t now_us)
 		return;
 	slot->present = true;
 	midi_parser_reset(&slot->parser);
+	memset(slot->fine, 0, sizeof slot->fine);
 	atomic_fetch_add_explicit(&source->counters.inputs_present, 1, memory_order_relaxed);
 	atomic_store_explicit(&source->state, SOURCE_RUNNING, memory_order_relaxed);
 	source_push(source, &event, held_count(source->held));
@@ -303,17 +404,7 @@ void source_input_present(struct source *source, int input, int64_t now_us)
 
 void source_input_gone(struct source *source, int input, int64_t now_us)
 {
-	struct source_slot *slot = &source->slots[input];
-	struct moment moment = {source, now_us, now_us};
-	struct event event = {
-	    .event_us = now_us, .arrival_us = now_us, .position = -1, .kind = EVENT_INPUT_GONE, .input = (uint8_t)input};
-	held_release(source->held, input, -1, end_note, &moment);
-	if (!slot->present)
-		return;
-	slot->present = false;
-	if (atomic_fetch_sub_explicit(&source->counters.inputs_present, 1, memory_order_relaxed) == 1)
-		atomic_store_explicit(&source->state, SOURCE_LOST, memory_order_relaxed);
-	source_push(source, &event, held_count(source->held));
+	lose(source, input, INPUT_TAKEN, now_us);
 }
 
 void source_all_gone(struct source *source, int64_t now_us)
@@ -373,6 +464,13 @@ void source_input_name(const struct source *source, int input, char *text, size_
 	bool named =
 	    input >= 0 && input < INPUTS_MAX && atomic_load_explicit(&source->slots[input].named, memory_order_acquire);
 	snprintf(text, size, "%s", named ? source->slots[input].name : "");
+}
+
+void source_input_identity(const struct source *source, int input, char *text, size_t size)
+{
+	bool named =
+	    input >= 0 && input < INPUTS_MAX && atomic_load_explicit(&source->slots[input].named, memory_order_acquire);
+	snprintf(text, size, "%s", named ? source->slots[input].identity : "");
 }
 
 enum status source_open_auto(const struct source_options *options, const struct source_output *output,

@@ -27,6 +27,7 @@ struct source_options {
 	const char *ignore[SOURCE_PATTERNS_MAX];  /* hardware inputs to leave alone */
 	int channel;				  /* 1-16, or 0 for all */
 	int key_low, key_high;			  /* 0-127 */
+	int64_t layers_us; /* live: a key of one input on several channels within so long counts once; 0: each by itself */
 	const char *jack_server;		  /* NULL: default */
 	bool server_required;			  /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
 	/* file source only */
@@ -42,7 +43,9 @@ struct source_counters {
 	_Atomic uint64_t xruns;
 	_Atomic uint64_t
 	    bad_input; /* stray bytes, unpaired note-offs, refused messages and inputs, stuck keys, broken stamps */
+	_Atomic uint64_t doubled;	  /* notes of further layers, not counted as notes */
 	_Atomic uint64_t lost_by_server; /* jack_midi_get_lost_event_count, ALSA overruns */
+	_Atomic bool waiting;		 /* JACK: its server is away, and tried again and again */
 	_Atomic int32_t period_us;	 /* JACK period; 0 where there is none */
 	_Atomic int32_t inputs_present;
 	_Atomic int32_t last_note_id;
@@ -56,10 +59,15 @@ enum source_state {
 	SOURCE_ENDED	/* a file is over */
 };
 
+#define SOURCE_SENSE_US 300000	 /* MIDI 1.0: an input that has sent active sensing and nothing for longer is lost */
+#define SOURCE_STUCK_US 60000000 /* a key that is down for longer is stuck: its note ends */
+
 /* A full ring never loses the note-off of a note-on that it took: room for it is kept back. A note-on that only one ring
  * took is numbered, and its note-off goes to both: readers ignore the end of a note that they do not know.
  *
- * Inputs are numbered in order of appearance; a name that returns gets its old number. JACK: one port in_N for each source
+ * Inputs are numbered in order of appearance; a device that returns gets its old number. It is known by its identity:
+ * "usb:VENDOR:PRODUCT:SERIAL NAME" where ALSA knows of a USB device (no ":SERIAL" where it has none), else what of its name
+ * lasts (docs/INPUTS.md). JACK: one port in_N for each source
  * that is connected by itself or by `connect`, and midi_in for connections made by hand, which share one number. */
 struct source; /* source_base.h; each source_*.c has its own struct that begins with it */
 
@@ -87,5 +95,6 @@ const struct source_counters *source_counters(const struct source *source);
 void source_describe(const struct source *source, char *text, size_t size);
 /* Name of an input that was present once; empty if there is none with this number. Written into text, terminated. */
 void source_input_name(const struct source *source, int input, char *text, size_t size);
+void source_input_identity(const struct source *source, int input, char *text, size_t size); /* likewise */
 
 #endif

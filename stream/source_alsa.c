@@ -47,8 +47,47 @@ static int find_input(const struct source_alsa *alsa, snd_seq_addr_t sender)
 	return -1;
 }
 
-/* Name and kind of a port as connecting needs them. False: it does not exist. */
-static bool describe_port(snd_seq_t *seq, snd_seq_addr_t address, char name[SOURCE_NAME_MAX], bool *readable, bool *hardware)
+/* A port as connecting needs it. */
+struct description {
+	char name[SOURCE_NAME_MAX], identity[SOURCE_NAME_MAX];
+	bool readable, hardware;
+};
+
+/* One line about the USB device that a sound card is; empty where there is none. */
+static void read_usb(int card, const char *what, char text[64])
+{
+	char path[96];
+	snprintf(path, sizeof path, "/sys/class/sound/card%d/device/../%s", card, what);
+	FILE *file = fopen(path, "re");
+	if (!file || !fgets(text, 64, file))
+		text[0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/* What stays the same on another USB port, with another client number, and beside a second device of the same name. */
+static void identify(int card, struct description *port)
+{
+	char vendor[64] = "", product[64] = "", serial[64] = "";
+	if (card >= 0) {
+		read_usb(card, "idVendor", vendor);
+		read_usb(card, "idProduct", product);
+		read_usb(card, "serial", serial);
+	}
+	if (vendor[0] == '\0' || product[0] == '\0') {
+		memcpy(port->identity, port->name, sizeof port->identity);
+		return;
+	}
+	for (char *sign = serial; *sign; sign++) /* no blank: the name begins behind the first one */
+		if (*sign <= ' ' || *sign > '~')
+			*sign = '_';
+	snprintf(port->identity, sizeof port->identity, "usb:%.8s:%.8s%s%.30s %.72s", vendor, product, serial[0] ? ":" : "",
+		 serial, port->name);
+}
+
+/* False: it does not exist. */
+static bool describe_port(snd_seq_t *seq, snd_seq_addr_t address, struct description *as)
 {
 	snd_seq_client_info_t *client;
 	snd_seq_port_info_t *port;
@@ -58,31 +97,33 @@ static bool describe_port(snd_seq_t *seq, snd_seq_addr_t address, char name[SOUR
 	    snd_seq_get_any_port_info(seq, address.client, address.port, port) < 0)
 		return false;
 	const char *port_name = snd_seq_port_info_get_name(port);
-	snprintf(name, SOURCE_NAME_MAX, "%s:%s", snd_seq_client_info_get_name(client), port_name);
+	snprintf(as->name, SOURCE_NAME_MAX, "%s:%s", snd_seq_client_info_get_name(client), port_name);
+	identify(snd_seq_client_info_get_card(client), as);
 	unsigned need = SND_SEQ_PORT_CAP_READ | SND_SEQ_PORT_CAP_SUBS_READ;
 	unsigned capability = snd_seq_port_info_get_capability(port);
-	*readable = (capability & need) == need && !(capability & SND_SEQ_PORT_CAP_NO_EXPORT);
-	*hardware = (snd_seq_port_info_get_type(port) & SND_SEQ_PORT_TYPE_HARDWARE) != 0;
+	as->readable = (capability & need) == need && !(capability & SND_SEQ_PORT_CAP_NO_EXPORT);
+	as->hardware = (snd_seq_port_info_get_type(port) & SND_SEQ_PORT_TYPE_HARDWARE) != 0;
 	/* The port with all groups of a MIDI 2.0 device: what comes there comes from the ports of its groups, too. */
 	if (address.port == 0 && strcmp(port_name, "MIDI 2.0") == 0)
-		*hardware = false;
+		as->hardware = false;
 	return true;
 }
 
-/* The input of a sender, announced when it is new; -1: none is left. */
+/* The input of a sender, announced when it is new, or was silent for too long; -1: none is left. */
 static int input_of(struct source_alsa *alsa, snd_seq_addr_t sender, int64_t now_us)
 {
-	char name[SOURCE_NAME_MAX];
-	bool readable, hardware;
+	struct description port = {.hardware = false};
 	int input = find_input(alsa, sender);
-	if (input >= 0)
-		return input;
-	if (!describe_port(alsa->seq, sender, name, &readable, &hardware))
-		snprintf(name, sizeof name, "%d:%d", sender.client, sender.port);
-	input = source_take_slot(&alsa->source, name);
-	if (input < 0)
-		return -1;
-	alsa->senders[input] = sender;
+	if (input < 0) {
+		if (!describe_port(alsa->seq, sender, &port)) {
+			snprintf(port.name, sizeof port.name, "%d:%d", sender.client, sender.port);
+			memcpy(port.identity, port.name, sizeof port.identity);
+		}
+		input = source_take_slot(&alsa->source, port.name, port.identity, port.hardware);
+		if (input < 0)
+			return -1;
+		alsa->senders[input] = sender;
+	}
 	source_input_present(&alsa->source, input, now_us);
 	return input;
 }
@@ -106,11 +147,10 @@ static bool is_subscribed(struct source_alsa *alsa, snd_seq_addr_t sender)
 /* The subscription comes back as an event, as those made by hand do; the input is made there. */
 static void connect_port(struct source_alsa *alsa, snd_seq_addr_t sender)
 {
-	char name[SOURCE_NAME_MAX];
-	bool readable, hardware;
+	struct description port;
 	if (sender.client == SND_SEQ_CLIENT_SYSTEM || sender.client == snd_seq_client_id(alsa->seq) ||
-	    !describe_port(alsa->seq, sender, name, &readable, &hardware) || !readable ||
-	    !source_wants(&alsa->source, name, hardware) || is_subscribed(alsa, sender))
+	    !describe_port(alsa->seq, sender, &port) || !port.readable ||
+	    !source_wants(&alsa->source, port.name, port.identity, port.hardware) || is_subscribed(alsa, sender))
 		return;
 	snd_seq_connect_from(alsa->seq, alsa->port, sender.client, sender.port);
 }
@@ -120,12 +160,11 @@ static void scan_ports(struct source_alsa *alsa, int64_t now_us)
 {
 	snd_seq_client_info_t *client;
 	snd_seq_port_info_t *port;
-	char name[SOURCE_NAME_MAX];
-	bool readable, hardware;
+	struct description as;
 	snd_seq_client_info_alloca(&client);
 	snd_seq_port_info_alloca(&port);
 	for (int i = 0; i < INPUTS_MAX; i++)
-		if (alsa->source.slots[i].taken && !describe_port(alsa->seq, alsa->senders[i], name, &readable, &hardware))
+		if (alsa->source.slots[i].taken && !describe_port(alsa->seq, alsa->senders[i], &as))
 			lose_input(alsa, i, now_us);
 	snd_seq_client_info_set_client(client, -1);
 	while (snd_seq_query_next_client(alsa->seq, client) == 0) {
@@ -193,6 +232,7 @@ static bool to_message(const snd_seq_event_t *event, struct midi_message *messag
 		message->data[0] = (uint8_t)(event->data.control.value & 127);
 		message->data[1] = data_byte(event->data.control.value >> 7);
 		return true;
+	case SND_SEQ_EVENT_SENSING: *message = (struct midi_message){.status = 0xfe, .length = 1}; return true;
 	case SND_SEQ_EVENT_RESET: *message = (struct midi_message){.status = 0xff, .length = 1}; return true;
 	default: return false;
 	}
@@ -216,9 +256,12 @@ static void handle(struct source_alsa *alsa, const snd_seq_event_t *event)
 		follow(alsa, event, arrival_us);
 		return;
 	}
+	int input = find_input(alsa, event->source);
+	if (input >= 0)
+		source_heard(&alsa->source, input, arrival_us);
 	if (!to_message(event, &message))
 		return;
-	int input = input_of(alsa, event->source, arrival_us);
+	input = input_of(alsa, event->source, arrival_us);
 	if (input < 0)
 		return;
 	int64_t event_us = arrival_us;
@@ -288,6 +331,7 @@ static void *read_sequencer(void *context)
 	struct source_alsa *alsa = context;
 	struct pollfd waiting[2] = {{.fd = alsa->stop, .events = POLLIN}};
 	int64_t measured_us = clock_now_us();
+	bool sensing = false;
 	bool good = snd_seq_poll_descriptors(alsa->seq, &waiting[1], 1, POLLIN) == 1;
 
 	raise_priority(&alsa->source);
@@ -295,14 +339,15 @@ static void *read_sequencer(void *context)
 	scan_ports(alsa, measured_us);
 	while (good) {
 		bool buffered = snd_seq_event_input_pending(alsa->seq, 0) > 0;
-		if (poll(waiting, 2, buffered ? 0 : TICK_MS) < 0 && errno != EINTR)
+		if (poll(waiting, 2, buffered ? 0 : sensing ? SOURCE_TICK_US / 1000 : TICK_MS) < 0 && errno != EINTR)
 			break;
 		if (waiting[0].revents)
 			break;
 		if (buffered || waiting[1].revents)
 			good = read_events(alsa);
-		source_wake(&alsa->source);
 		int64_t now_us = clock_now_us();
+		sensing = source_tick(&alsa->source, now_us);
+		source_wake(&alsa->source);
 		if (now_us - measured_us >= TICK_MS * 1000) {
 			alsa->offset_us = source_clock_offset(alsa->offset_us, read_queue_time, alsa);
 			measured_us = now_us;

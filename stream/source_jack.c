@@ -19,9 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_US 2000000     /* between two tries to reach a server */
-#define TICK_US 1000000	     /* the helper's round: clock offset, cycle count, ports */
-#define STILL_TICKS_MAX 2    /* rounds without a cycle: the server hangs */
+#define RETRY_US 500000	     /* between two tries to reach a server */
+#define ROUND_US 1000000     /* the helper's round: clock offset, ports */
+#define TICK_US 200000	     /* and between two looks at the count of cycles */
+#define STILL_TICKS_MAX 4    /* looks without a cycle: the server hangs */
 #define FIRST_TRY_US 3000000 /* how long opening waits for the first try */
 #define CONNECT_US 3000000
 #define CLOSE_CLIENT_US 500000
@@ -37,7 +38,8 @@
 
 /* An input as the helper sees it. */
 struct lane {
-	char name[PORT_NAME_MAX]; /* full name of the port we listen to; empty: unused; HAND_PORT: whatever is there */
+	char name[PORT_NAME_MAX];     /* full name of the port we listen to; empty: unused; HAND_PORT: whatever is there */
+	char identity[PORT_NAME_MAX]; /* by which it is known when it returns under another name */
 	bool here;		  /* connected */
 	int64_t connecting_us; /* until then our own connection may not be in the graph yet, which changes between cycles */
 	bool left_alone;       /* somebody disconnected it by hand; so until a port of that name appears anew */
@@ -228,6 +230,7 @@ static void run_cycle(struct connection *connection, jack_nframes_t frames, int6
 		if (!advance(first))
 			*first = cursors[--open];
 	}
+	source_tick(source, arrival_us);
 }
 
 static void *process(void *context)
@@ -302,14 +305,42 @@ static void set_present(struct connection *connection, int input, bool present)
 	lane->here = present;
 }
 
+/* What of a port's name lasts. a2jmidid writes the ALSA client's number into it, which changes; jackd numbers those of
+ * its devices in order of appearance, and the device's name is their alias. */
+static void identify(const jack_port_t *port, const char *name, char identity[PORT_NAME_MAX])
+{
+	const char *number = strncmp(name, "a2j:", 4) == 0 ? strstr(name, " [") : NULL;
+	const char *after = number ? strstr(number, "] (") : NULL;
+	if (after && strspn(number + 2, "0123456789") == (size_t)(after - number) - 2)
+		snprintf(identity, PORT_NAME_MAX, "%.*s%s", (int)(number - name), name, after + 1);
+	else
+		snprintf(identity, PORT_NAME_MAX, "%s", name);
+	if (!(jack_port_flags(port) & JackPortIsPhysical))
+		return;
+	char first[PORT_NAME_MAX], second[PORT_NAME_MAX];
+	char *const aliases[2] = {first, second};
+	if (jack_port_name_size() <= PORT_NAME_MAX && jack_port_get_aliases(port, aliases) > 0)
+		snprintf(identity, PORT_NAME_MAX, "%s", first);
+}
+
 /* The lane of a port, made when it is seen for the first time; -1: there is no room or no port for it. */
-static int lane_of(struct source_jack *jack, struct connection *connection, const char *name)
+static int lane_of(struct source_jack *jack, struct connection *connection, const char *name, const char *identity,
+		   bool hardware)
 {
 	char own_name[16];
-	for (int i = 0; i < INPUTS_MAX; i++)
-		if (strcmp(connection->lanes[i].name, name) == 0)
+	for (int i = 0; i < INPUTS_MAX; i++) {
+		struct lane *lane = &connection->lanes[i];
+		if (lane->name[0] == '\0' || strcmp(lane->identity, identity) != 0)
+			continue;
+		if (strcmp(lane->name, name) == 0)
 			return i;
-	int input = source_take_slot(&jack->source, name);
+		if (lane->here) /* a second device of the same kind */
+			continue;
+		snprintf(lane->name, PORT_NAME_MAX, "%s", name);
+		lane->left_alone = false;
+		return i;
+	}
+	int input = source_take_slot(&jack->source, identity, identity, hardware);
 	if (input < 0)
 		return -1;
 	snprintf(own_name, sizeof own_name, "in_%d", input + 1);
@@ -321,20 +352,23 @@ static int lane_of(struct source_jack *jack, struct connection *connection, cons
 		return -1;
 	}
 	snprintf(connection->lanes[input].name, PORT_NAME_MAX, "%s", name);
+	snprintf(connection->lanes[input].identity, PORT_NAME_MAX, "%s", identity);
 	atomic_store(&connection->ports[input], port);
 	return input;
 }
 
 static void connect_port(struct source_jack *jack, struct connection *connection, const char *name)
 {
+	char identity[PORT_NAME_MAX];
 	const jack_port_t *port = jack_port_by_name(connection->client, name);
 	if (!port || jack_port_is_mine(connection->client, port) || strlen(name) >= PORT_NAME_MAX)
 		return;
 	/* The kernel's loop-back is hardware to PipeWire; what is sent there comes back, so only a --connect takes it. */
 	bool hardware = (jack_port_flags(port) & JackPortIsPhysical) && !strcasestr(name, "through");
-	if (!source_wants(&jack->source, name, hardware))
+	identify(port, name, identity);
+	if (!source_wants(&jack->source, name, identity, hardware))
 		return;
-	int input = lane_of(jack, connection, name);
+	int input = lane_of(jack, connection, name, identity, hardware);
 	if (input < 0 || connection->lanes[input].here || connection->lanes[input].left_alone)
 		return;
 	const char *own_name = jack_port_name(atomic_load(&connection->ports[input]));
@@ -387,7 +421,7 @@ static void scan_ports(struct source_jack *jack, struct connection *connection)
 	}
 	welcome_ports(connection); /* after the look at what is connected: it undoes what that took for a hand */
 	bool by_hand = jack_port_connected(connection->hand_port) > 0;
-	int hand = by_hand ? lane_of(jack, connection, HAND_PORT) : -1;
+	int hand = by_hand ? lane_of(jack, connection, HAND_PORT, HAND_PORT, false) : -1;
 	for (int i = 0; i < INPUTS_MAX; i++)
 		if (i == hand || strcmp(connection->lanes[i].name, HAND_PORT) == 0)
 			set_present(connection, i, by_hand);
@@ -501,22 +535,37 @@ static void watch(struct source_jack *jack, struct connection *connection)
 {
 	uint32_t cycles = 0;
 	int still_ticks = 0;
-	int64_t tick_us = 0;
+	int64_t tick_us = 0, round_us = 0;
+	bool changed = true;
 	while (!atomic_load(&jack->stop) && !atomic_load(&connection->lost) && still_ticks < STILL_TICKS_MAX) {
 		int64_t now_us = clock_now_us();
 		if (now_us - tick_us >= TICK_US) {
 			uint32_t now_cycles = atomic_load(&connection->cycles);
-			still_ticks = now_cycles == cycles && tick_us != 0 ? still_ticks + 1 : 0;
+			/* A look that comes late says that the machine is busy, not that the server hangs. */
+			bool late = now_us - tick_us >= 2 * TICK_US;
+			still_ticks = now_cycles != cycles ? 0 : still_ticks + !late;
 			cycles = now_cycles;
 			tick_us = now_us;
+		}
+		if (now_us - round_us >= ROUND_US) {
+			round_us = now_us;
+			changed = true;
 			int64_t offset_us = atomic_load(&connection->offset_us);
 			atomic_store(&connection->offset_us, source_clock_offset(offset_us, read_jack_time, NULL));
 		}
 		atomic_fetch_add(&jack->source.counters.xruns, atomic_exchange(&connection->xruns, 0));
-		if (still_ticks == 0)
+		if (still_ticks == 0 && changed)
 			scan_ports(jack, connection);
-		wake_wait(jack->wake, TICK_US);
+		changed = wake_wait(jack->wake, TICK_US) || (changed && still_ticks > 0);
 	}
+}
+
+/* Both sides of a loss are told at once, even where no input goes with it. */
+static void tell_waiting(struct source_jack *jack, bool waiting)
+{
+	atomic_store(&jack->source.counters.waiting, waiting);
+	if (!atomic_load(&jack->stop)) /* then nobody may be there any more */
+		wake_post(jack->source.output.osc_wake);
 }
 
 static void *help(void *context)
@@ -529,7 +578,9 @@ static void *help(void *context)
 			wake_post(jack->opened);
 		}
 		if (connection) {
+			tell_waiting(jack, false);
 			watch(jack, connection);
+			tell_waiting(jack, true);
 			pthread_mutex_lock(&jack->lock);
 			end_inputs(jack);
 			pthread_mutex_unlock(&jack->lock);

@@ -1,5 +1,5 @@
 /* A JACK client that plays messages on exact frames and says when it did, in JACK's own time.
- *   jack_player [-j SERVER] [-n CLIENT] [-o PORT] [-p] [-a] [-s]      (-p: a hardware port; -a: do not wait for a
+ *   jack_player [-j SERVER] [-n CLIENT] [-o PORT] [-A ALIAS] [-p] [-a] [-s]      (-p: a hardware port; -a: do not wait for a
  * connection; -s: stay until SIGTERM) Standard input: one message a line, "FRAME HEX...", frames counted from the first
  * cycle, not falling. Standard output, when all are played: one line each, "played MICROSECONDS HEX...", then "offset
  * MICROSECONDS", what CLOCK_MONOTONIC is ahead of JACK's time, then "done". */
@@ -112,14 +112,15 @@ static void silent(const char *text)
 
 int main(int argc, char **argv)
 {
-	const char *server = NULL, *name = "player", *port_name = "out";
+	const char *server = NULL, *name = "player", *port_name = "out", *alias = NULL;
 	bool physical = false, at_once = false, stay = false;
 	int option;
-	while ((option = getopt(argc, argv, "j:n:o:pas")) != -1) {
+	while ((option = getopt(argc, argv, "j:n:o:A:pas")) != -1) {
 		switch (option) {
 		case 'j': server = optarg; break;
 		case 'n': name = optarg; break;
 		case 'o': port_name = optarg; break;
+		case 'A': alias = optarg; break;
 		case 'p': physical = true; break;
 		case 'a': at_once = true; break;
 		case 's': stay = true; break;
@@ -139,6 +140,8 @@ int main(int argc, char **argv)
 	}
 	unsigned long flags = JackPortIsOutput | (physical ? JackPortIsPhysical | JackPortIsTerminal : 0UL);
 	port = jack_port_register(client, port_name, JACK_DEFAULT_MIDI_TYPE, flags, 0);
+	if (port && alias)
+		jack_port_set_alias(port, alias);
 	if (!port || jack_set_process_callback(client, process, NULL) != 0 || jack_activate(client) != 0) {
 		fprintf(stderr, "jack_player: no port\n");
 		return 1;

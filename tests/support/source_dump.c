@@ -2,7 +2,7 @@
  * or SIGINT comes. Both rings must say the same; otherwise it exits with 3.
  *   source_dump [-s jack|alsa|auto|file:PATH] [-j SERVER] [-c PATTERN]... [-i PATTERN]... [-n CHANNEL] [-k LO-HI] [-x SPEED]
  * [-l]
- *               [-r RING] */
+ *               [-r RING] [-y LAYERS_MS] */
 #define _GNU_SOURCE
 #include "base/clock.h"
 #include "base/wake.h"
@@ -33,8 +33,9 @@ static void print_event(const struct source *source, const struct event *event)
 	char name[256];
 	switch (event->kind) {
 	case EVENT_NOTE_ON:
-		printf("on %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 "\n", event->note_id, event->pitch,
+		printf("on %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64, event->note_id, event->pitch,
 		       event->velocity, event->channel, event->input, event->event_us, event->arrival_us, event->position);
+		printf(event->fine ? " %d\n" : "\n", event->fine);
 		break;
 	case EVENT_NOTE_OFF:
 		printf("off %" PRId32 " %d %" PRId64 " %" PRId64 "\n", event->note_id, event->pitch, event->duration_us,
@@ -47,12 +48,15 @@ static void print_event(const struct source *source, const struct event *event)
 	case EVENT_INPUT_PRESENT:
 		source_input_name(source, event->input, name, sizeof name);
 		printf("present %d %s\n", event->input, name);
+		source_input_identity(source, event->input, name, sizeof name);
+		if (strncmp(name, "usb:", 4) == 0)
+			printf("identity %d %s\n", event->input, name);
 		break;
 	case EVENT_CLOCK:
 		printf("clock %02x %" PRId64 " %d %" PRId64 " %" PRId64 "\n", event->pitch, event->position, event->input,
 		       event->event_us, event->arrival_us);
 		break;
-	case EVENT_INPUT_GONE: printf("gone %d\n", event->input); break;
+	case EVENT_INPUT_GONE: printf("gone %d%s\n", event->input, event->pitch == INPUT_SILENT ? " silent" : ""); break;
 	case EVENT_END: printf("end %" PRId64 "\n", event->event_us); break;
 	default: printf("unknown %d\n", event->kind); break;
 	}
@@ -62,7 +66,7 @@ static bool is_same(const struct event *a, const struct event *b)
 {
 	return a->kind == b->kind && a->note_id == b->note_id && a->event_us == b->event_us &&
 	       a->arrival_us == b->arrival_us && a->duration_us == b->duration_us && a->position == b->position &&
-	       a->input == b->input && a->channel == b->channel && a->pitch == b->pitch && a->velocity == b->velocity;
+	       a->input == b->input && a->channel == b->channel && a->pitch == b->pitch && a->velocity == b->velocity && a->fine == b->fine;
 }
 
 /* False: the rings differ. */
@@ -83,8 +87,9 @@ static bool drain(const struct source *source, const struct source_output *outpu
 static void print_counters(const struct source_counters *counters)
 {
 	printf("counters events=%" PRIu64 " dropped=%" PRIu64 " xruns=%" PRIu64 " bad_input=%" PRIu64 " lost=%" PRIu64
-	       " period_us=%d inputs=%d last=%d priority=%d\n",
+	       " doubled=%" PRIu64 " period_us=%d inputs=%d last=%d priority=%d\n",
 	       counters->events, counters->dropped, counters->xruns, counters->bad_input, counters->lost_by_server,
+	       counters->doubled,
 	       counters->period_us, counters->inputs_present, counters->last_note_id, counters->priority);
 	fflush(stdout);
 }
@@ -108,7 +113,7 @@ int main(int argc, char **argv)
 	const char *kind = "auto", *states[] = {"waiting", "running", "lost", "ended"};
 	size_t ring = 8192;
 	int connects = 0, ignores = 0, option;
-	while ((option = getopt(argc, argv, "s:j:c:i:n:k:x:lr:")) != -1) {
+	while ((option = getopt(argc, argv, "s:j:c:i:n:k:x:lr:y:")) != -1) {
 		switch (option) {
 		case 's': kind = optarg; break;
 		case 'j': options.jack_server = optarg; break;
@@ -121,6 +126,7 @@ int main(int argc, char **argv)
 			break;
 		case 'x': options.speed = strtod(optarg, NULL); break;
 		case 'l': options.loop = true; break;
+		case 'y': options.layers_us = atoi(optarg) * 1000; break;
 		case 'r': ring = strtoul(optarg, NULL, 10); break;
 		default: return 2;
 		}

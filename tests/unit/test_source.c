@@ -215,8 +215,8 @@ static void test_an_input_that_goes_ends_its_notes(void **state)
 	struct bed bed;
 	char name[64];
 	open_bed(&bed, &everything);
-	assert_int_equal(source_take_slot(&bed.source, "keys:out"), 0);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 1);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", false), 0);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 1);
 	source_input_present(&bed.source, 0, NOW);
 	source_input_present(&bed.source, 0, NOW);
 	assert_int_equal(take(&bed).kind, EVENT_INPUT_PRESENT);
@@ -236,17 +236,189 @@ static void test_an_input_that_goes_ends_its_notes(void **state)
 	/* Names return to their numbers; a second device of the same name gets one of its own. */
 	source_give_slot(&bed.source, 0);
 	source_give_slot(&bed.source, 1);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 1);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out"), 2);
-	assert_int_equal(source_take_slot(&bed.source, "keys:out"), 0);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 1);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 2);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", false), 0);
 	for (int i = 3; i < INPUTS_MAX; i++)
-		assert_int_equal(source_take_slot(&bed.source, "more"), i);
-	assert_int_equal(source_take_slot(&bed.source, "too many"), -1);
+		assert_int_equal(source_take_slot(&bed.source, "more", "more", false), i);
+	assert_int_equal(source_take_slot(&bed.source, "too many", "too many", false), -1);
 	assert_int_equal(bed.source.counters.bad_input, 1);
 	source_input_name(&bed.source, 1, name, sizeof name);
 	assert_string_equal(name, "pads:out");
 	source_input_name(&bed.source, INPUTS_MAX, name, sizeof name);
 	assert_string_equal(name, "");
+	close_bed(&bed);
+}
+
+/* What MIDI 1.0 says of active sensing: without it silence means nothing, after it 300 ms of it mean that the input is gone. */
+static void test_active_sensing(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	struct source *source = &bed.source;
+	const uint8_t on[] = {0x90, 60, 64}, sense = 0xfe, clock = 0xf8;
+	int64_t now_us = NOW;
+	source_take_slot(source, "keys", "keys", true);
+	source_input_present(source, 0, now_us);
+	take(&bed);
+	source_bytes(source, 0, on, 3, now_us, now_us);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	for (int i = 0; i < 50; i++)
+		assert_false(source_tick(source, now_us += SOURCE_TICK_US));
+	assert_empty(&bed);
+
+	source_bytes(source, 0, &sense, 1, now_us, now_us);
+	for (int i = 0; i < 3; i++)
+		assert_true(source_tick(source, now_us += SOURCE_TICK_US));
+	source_bytes(source, 0, &clock, 1, now_us, now_us); /* any byte is a sign of life */
+	for (int i = 0; i < 3; i++)
+		assert_true(source_tick(source, now_us += SOURCE_TICK_US));
+	while (!ring_is_empty(bed.output.engine)) /* the clock itself */
+		take(&bed);
+	assert_int_equal(source_state(source), SOURCE_RUNNING);
+	assert_false(source_tick(source, now_us += 1000));
+	take_note(&bed, EVENT_NOTE_OFF, 1);
+	struct event gone = take(&bed);
+	assert_int_equal(gone.kind, EVENT_INPUT_GONE);
+	assert_int_equal(gone.pitch, INPUT_SILENT);
+	assert_int_equal(source_state(source), SOURCE_LOST);
+	source_input_gone(source, 0, now_us); /* unplugged: it is gone already */
+	assert_empty(&bed);
+
+	/* It returns, and senses anew; a tick that comes late has heard late. */
+	source_input_present(source, 0, now_us);
+	assert_int_equal(take(&bed).kind, EVENT_INPUT_PRESENT);
+	assert_false(source_tick(source, now_us += SOURCE_TICK_US));
+	source_bytes(source, 0, &sense, 1, now_us, now_us);
+	assert_true(source_tick(source, now_us += 5 * SOURCE_SENSE_US));
+	assert_true(source_tick(source, now_us += SOURCE_TICK_US));
+	assert_empty(&bed);
+	close_bed(&bed);
+}
+
+static void test_a_key_that_stays_down_is_stuck(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	play(&bed, 0x90, 60, 64);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	source_tick(&bed.source, NOW + SOURCE_STUCK_US);
+	assert_empty(&bed);
+	source_tick(&bed.source, NOW + SOURCE_STUCK_US + 1);
+	take_note(&bed, EVENT_NOTE_OFF, 1);
+	assert_int_equal(bed.source.counters.bad_input, 1);
+	assert_int_equal(held_count(bed.source.held), 0);
+	close_bed(&bed);
+}
+
+/* A key cannot go down twice: a note-off was lost. A program may well begin a note twice. */
+static void test_a_lost_note_off_does_not_shift_the_others(void **state)
+{
+	(void)state;
+	struct bed bed;
+	open_bed(&bed, &everything);
+	source_take_slot(&bed.source, "keys", "keys", true);
+	play(&bed, 0x90, 60, 64);
+	play(&bed, 0x90, 60, 65);
+	play(&bed, 0x80, 60, 0);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	take_note(&bed, EVENT_NOTE_OFF, 1);
+	take_note(&bed, EVENT_NOTE_ON, 2);
+	take_note(&bed, EVENT_NOTE_OFF, 2);
+	assert_int_equal(bed.source.counters.bad_input, 1);
+	source_give_slot(&bed.source, 0);
+	source_take_slot(&bed.source, "keys", "keys", false);
+	play(&bed, 0x90, 60, 64);
+	play(&bed, 0x90, 60, 65);
+	play(&bed, 0x80, 60, 0);
+	take_note(&bed, EVENT_NOTE_ON, 3);
+	take_note(&bed, EVENT_NOTE_ON, 4);
+	take_note(&bed, EVENT_NOTE_OFF, 3);
+	assert_empty(&bed);
+	close_bed(&bed);
+}
+
+static void test_layers_count_once(void **state)
+{
+	(void)state;
+	struct bed bed;
+	struct source_options options = everything;
+	options.layers_us = 3000;
+	open_bed(&bed, &options);
+	const uint8_t on[3][3] = {{0x90, 60, 64}, {0x91, 60, 50}, {0x9f, 60, 40}};
+	const uint8_t off[3][3] = {{0x80, 60, 0}, {0x81, 60, 0}, {0x8f, 60, 0}};
+	for (int i = 0; i < 3; i++)
+		source_bytes(&bed.source, 0, on[i], 3, NOW + 1500 * i, NOW + 3000);
+	take_note(&bed, EVENT_NOTE_ON, 1);
+	source_bytes(&bed.source, 0, off[1], 3, NOW + 9000, NOW + 9000);
+	assert_empty(&bed); /* of a layer that was not counted */
+	source_bytes(&bed.source, 0, off[0], 3, NOW + 10000, NOW + 10000);
+	take_note(&bed, EVENT_NOTE_OFF, 1);
+	source_bytes(&bed.source, 0, off[2], 3, NOW + 11000, NOW + 11000);
+	assert_empty(&bed);
+	assert_int_equal(bed.source.counters.doubled, 2);
+	assert_int_equal(bed.source.counters.bad_input, 0);
+	/* Later, on another input or the same channel it is a note of its own. */
+	source_bytes(&bed.source, 0, on[0], 3, NOW + 20000, NOW + 20000);
+	source_bytes(&bed.source, 0, on[1], 3, NOW + 23001, NOW + 23001);
+	source_bytes(&bed.source, 1, on[1], 3, NOW + 23001, NOW + 23001);
+	source_bytes(&bed.source, 0, on[0], 3, NOW + 26500, NOW + 26500);
+	for (int32_t id = 2; id <= 5; id++)
+		take_note(&bed, EVENT_NOTE_ON, id);
+	assert_int_equal(bed.source.counters.doubled, 2);
+	close_bed(&bed);
+}
+
+static void test_fine_velocity(void **state)
+{
+	(void)state;
+	struct bed bed;
+	struct source_options options = everything;
+	options.key_low = 60;
+	open_bed(&bed, &options);
+	const uint8_t bytes[] = {0xb0, 88, 96, 0x90, 60, 64, 61, 65,	/* for the next note only */
+				 0xb1, 88, 5,  0x90, 62, 66,		/* of its own channel */
+				 0xb0, 88, 7,  0x80, 60, 0, 0x90, 63, 67, /* of a note-off */
+				 0xb0, 88, 9,  0x90, 59, 64, 64, 68};	/* of a note that nobody wants */
+	source_bytes(&bed.source, 0, bytes, sizeof bytes, NOW, NOW);
+	static const uint8_t fine[] = {96, 0, 0, 0, 0, 0};
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(take(&bed).fine, fine[i]);
+	assert_empty(&bed);
+	const uint8_t other[] = {0x91, 70, 64};
+	source_bytes(&bed.source, 0, other, sizeof other, NOW, NOW);
+	assert_int_equal(take(&bed).fine, 5);
+	assert_int_equal(bed.source.counters.bad_input, 0);
+	close_bed(&bed);
+}
+
+/* The same keyboard again: on another USB port, with another client number, beside one of the same name. */
+static void test_identities(void **state)
+{
+	(void)state;
+	struct bed bed;
+	char text[64];
+	const struct source_options options = {
+	    .connect = {"usb:1d6b:0104:0001"}, .ignore = {"usb:1d6b:0105"}, .key_high = 127};
+	open_bed(&bed, &options);
+	struct source *source = &bed.source;
+	const char *first = "usb:1d6b:0104:0001 Keys:MIDI 1", *second = "usb:1d6b:0104:0002 Keys:MIDI 1";
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, true), 0);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, true), 1);
+	source_give_slot(source, 0);
+	source_give_slot(source, 1);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, true), 1);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, true), 0);
+	source_input_identity(source, 1, text, sizeof text);
+	assert_string_equal(text, second);
+	assert_true(source_wants(source, "Keys:MIDI 1", first, false));
+	assert_false(source_wants(source, "Keys:MIDI 1", second, false));
+	assert_false(source_wants(source, "Keys:MIDI 1", "usb:1d6b:0104:00012 Keys:MIDI 1", false));
+	assert_false(source_wants(source, "Pads:MIDI 1", "usb:1d6b:0105 Pads:MIDI 1", true));
+	assert_false(source_wants(source, "Pads:MIDI 1", "usb:1d6b:0105:77 Pads:MIDI 1", true));
+	assert_true(source_wants(source, "Pads:MIDI 1", "usb:1d6b:01055 Pads:MIDI 1", true));
 	close_bed(&bed);
 }
 
@@ -258,14 +430,14 @@ static void test_patterns(void **state)
 	    .connect = {"a2j:Odd [name]", "VMPK*", "Synth"}, .ignore = {"Pads*", "Keys:MIDI 2"}, .key_high = 127};
 	open_bed(&bed, &options);
 	const struct source *source = &bed.source;
-	assert_true(source_wants(source, "Keys:MIDI 1", true));
-	assert_false(source_wants(source, "Keys:MIDI 1", false));
-	assert_false(source_wants(source, "Keys:MIDI 2", true));
-	assert_false(source_wants(source, "Pads Mini:out", true));
-	assert_true(source_wants(source, "VMPK Output:out", false));
-	assert_true(source_wants(source, "Synth:out", false));
-	assert_false(source_wants(source, "Synth 2:out", false));
-	assert_true(source_wants(source, "a2j:Odd [name]", false));
+	assert_true(source_wants(source, "Keys:MIDI 1", "Keys:MIDI 1", true));
+	assert_false(source_wants(source, "Keys:MIDI 1", "Keys:MIDI 1", false));
+	assert_false(source_wants(source, "Keys:MIDI 2", "Keys:MIDI 2", true));
+	assert_false(source_wants(source, "Pads Mini:out", "Pads Mini:out", true));
+	assert_true(source_wants(source, "VMPK Output:out", "VMPK Output:out", false));
+	assert_true(source_wants(source, "Synth:out", "Synth:out", false));
+	assert_false(source_wants(source, "Synth 2:out", "Synth 2:out", false));
+	assert_true(source_wants(source, "a2j:Odd [name]", "a2j:Odd [name]", false));
 	close_bed(&bed);
 }
 
@@ -312,6 +484,12 @@ int main(void)
 	    cmocka_unit_test(test_one_full_ring_does_not_stop_the_other),
 	    cmocka_unit_test(test_stuck_keys_are_ended),
 	    cmocka_unit_test(test_an_input_that_goes_ends_its_notes),
+	    cmocka_unit_test(test_active_sensing),
+	    cmocka_unit_test(test_a_key_that_stays_down_is_stuck),
+	    cmocka_unit_test(test_a_lost_note_off_does_not_shift_the_others),
+	    cmocka_unit_test(test_layers_count_once),
+	    cmocka_unit_test(test_fine_velocity),
+	    cmocka_unit_test(test_identities),
 	    cmocka_unit_test(test_patterns),
 	    cmocka_unit_test(test_wrong_arguments),
 	    cmocka_unit_test(test_a_clock_offset_does_not_tremble),

@@ -39,30 +39,31 @@ play() {
 	printf "$2" >"$1"
 }
 
-# A USB keyboard: a real USB MIDI function on the kernel's loop-back controller, read by the kernel's own USB driver.
-# keyboard_play presses its keys.
+# USB keyboards: real USB MIDI functions on the kernel's loop-back controllers, read by the kernel's own USB driver.
+# keyboard_make GADGET SERIAL makes one; keyboard_plug GADGET PORT puts it into one of two USB ports, 0 or 1, each a bus of
+# its own; keyboard_play GADGET BYTES presses its keys.
 keyboard_make() {
 	load configfs
 	grep -q " /sys/kernel/config " /proc/mounts || mount -t configfs configfs /sys/kernel/config
-	load dummy_hcd
+	load dummy_hcd num=2
 	load usb_f_midi
 	load snd-seq-midi
 	load snd-usb-audio
-	mkdir -p /sys/kernel/config/usb_gadget/keyboard
-	cd /sys/kernel/config/usb_gadget/keyboard || return 1
+	mkdir -p "/sys/kernel/config/usb_gadget/$1"
+	cd "/sys/kernel/config/usb_gadget/$1" || return 1
 	echo 0x1d6b >idVendor
 	echo 0x0104 >idProduct
-	mkdir -p strings/0x409 configs/c.1 functions/midi.usb0
-	echo 0001 >strings/0x409/serialnumber
+	mkdir -p strings/0x409 configs/c.1 "functions/midi.$1"
+	echo "$2" >strings/0x409/serialnumber
 	echo Test >strings/0x409/manufacturer
 	echo Keyboard >strings/0x409/product
-	echo keys >functions/midi.usb0/id
-	ln -s functions/midi.usb0 configs/c.1/
+	echo "$1" >"functions/midi.$1/id"
+	ln -s "functions/midi.$1" configs/c.1/
 	cd /
 }
-keyboard_plug() { ls /sys/class/udc >/sys/kernel/config/usb_gadget/keyboard/UDC; }
-keyboard_unplug() { echo >/sys/kernel/config/usb_gadget/keyboard/UDC; }
+keyboard_plug() { echo "dummy_udc.$2" >"/sys/kernel/config/usb_gadget/$1/UDC"; }
+keyboard_unplug() { echo >"/sys/kernel/config/usb_gadget/$1/UDC"; }
 keyboard_play() {
-	wait_for test -e /proc/asound/keys || exit 1
-	play "/dev/snd/midiC$(readlink /proc/asound/keys | tr -dc 0-9)D0" "$1"
+	wait_for test -e "/proc/asound/$1" || exit 1
+	play "/dev/snd/midiC$(readlink "/proc/asound/$1" | tr -dc 0-9)D0" "$2"
 }
