@@ -145,6 +145,11 @@ _midibert()
 	calibrate:--connect) kind="none" ;;
 	calibrate:--out) kind="files" ;;
 	calibrate:--device) kind="none" ;;
+	temper:--model) kind="files" ;;
+	temper:--out) kind="files" ;;
+	temper:--manifest) kind="none" ;;
+	temper:--valid) kind="files" ;;
+	temper:--coverage) kind="none" ;;
 	bench:--model) kind="files" ;;
 	bench:--window) kind="none" ;;
 	bench:--threads) kind="none" ;;
@@ -161,10 +166,11 @@ _midibert()
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'report') options="--json --csv --by --curve --model --help" operands=files ;;
+	'temper') options="--model --out --manifest --valid --coverage --help" operands= ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		kind="words tokenize pretrain finetune beat eval predict monitor report calibrate bench --help --version"
+		kind="words tokenize pretrain finetune beat eval predict monitor report calibrate temper bench --help --version"
 	fi
 	[[ -n $kind || $word == -* ]] || kind=$operands
 	case ${kind:-words $options} in

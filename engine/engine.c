@@ -33,6 +33,7 @@ struct engine {
 	int64_t relived;     /* row of a predecessor that is row 0 here */
 	int64_t styled_us;   /* when the sequence heads were last asked */
 	int64_t styled_rows; /* rows they had seen then; -1: never since the reset */
+	bool judged;	     /* a style or emotion has been sent since the reset */
 };
 
 /* ---- set-up ---- */
@@ -229,13 +230,34 @@ static void judge_whole(struct engine *engine, int64_t now_us)
 						.kind = (uint8_t)head->kind,
 						.classes = (uint8_t)spec->classes};
 		struct answer answer;
-		if (!hearing_judge(engine->hearing, i, &engine->window, count, prediction.probability))
+		float strangeness;
+		if (!hearing_judge(engine->hearing, i, &engine->window, count, prediction.probability, &strangeness))
 			continue;
-		answer_of_classes(spec, prediction.probability, &answer);
+		answer_of_classes(spec, prediction.probability, strangeness > 1, &answer);
 		prediction.label = (int8_t)answer.label;
 		prediction.confidence = answer.confidence;
+		engine->judged = true;
 		emit(engine, &prediction);
 	}
+}
+
+/* What was said of the piece that is over is not true of the next one: nothing is known of that yet. */
+static void take_back(struct engine *engine, int64_t now_us)
+{
+	for (int i = 0; i < engine->heads.sequences && engine->judged; i++) {
+		const struct head *head = &engine->heads.sequence[i];
+		int classes = engine->shape->head[head->index].classes;
+		struct prediction prediction = {.event_us = now_us,
+						.note_id = engine->newest_id,
+						.kind = (uint8_t)head->kind,
+						.classes = (uint8_t)classes,
+						.label = CLASS_UNKNOWN,
+						.confidence = 1 / (float)classes};
+		for (int c = 0; c < classes; c++)
+			prediction.probability[c] = prediction.confidence;
+		emit(engine, &prediction);
+	}
+	engine->judged = false;
 }
 
 /* Emits what the newest answers and the time ask for. */
@@ -380,6 +402,7 @@ void engine_reset(struct engine *engine, int64_t now_us)
 {
 	struct prediction prediction = {.event_us = now_us, .kind = PREDICT_RESET, .stage = STAGE_FINAL};
 	engine_finalise(engine, now_us);
+	take_back(engine, now_us);
 	prediction.note_id = engine->newest_id;
 	emit(engine, &prediction);
 	forget(engine);
@@ -524,6 +547,7 @@ bool engine_adopt(struct engine *engine, struct engine *old, int64_t now_us)
 	engine->newest_id = old->newest_id;
 	engine->styled_us = old->styled_us;
 	engine->styled_rows = -1;
+	engine->judged = old->judged;
 	engine->statistics = old->statistics;
 	engine->statistics.fill = (int)(window->rows < engine->options.window ? window->rows : engine->options.window);
 	engine->grid = old->grid;
@@ -565,6 +589,12 @@ int engine_head(const struct engine *engine, enum prediction_kind kind)
 {
 	const struct head *head = heads_of_kind(&engine->heads, kind);
 	return head ? head->index : -1;
+}
+
+float engine_strangeness(const struct engine *engine, enum prediction_kind kind)
+{
+	const struct head *head = heads_of_kind(&engine->heads, kind);
+	return head ? hearing_strangeness(engine->hearing, head->index) : 0;
 }
 
 bool engine_answer(const struct engine *engine, enum prediction_kind kind, int32_t note_id, struct answer *answer)

@@ -2,6 +2,7 @@
 #include "engine/hearing.h"
 
 #include "model/encoder.h"
+#include "model/familiar.h"
 #include "model/pool.h"
 #include "model/predictors.h"
 
@@ -20,10 +21,12 @@ struct hearing {
 	int block;     /* rows that a run may be handed */
 	int64_t reach; /* rows that the states of a window depend on, through all layers */
 	unsigned kinds;
-	unsigned settings;	   /* a bit each: wanted */
-	struct token *tokens;	   /* [SETTINGS][block] */
-	float *logits, *input;	   /* [rows][CLASSES_MAX], [block][d + CAUSAL_PREDICTORS] */
-	uint8_t *pitch, *velocity; /* [PREDICTORS_REACH + block] */
+	unsigned settings;	      /* a bit each: wanted */
+	struct token *tokens;	      /* [SETTINGS][block] */
+	float *logits, *input;	      /* [rows][CLASSES_MAX], [block][d + CAUSAL_PREDICTORS] */
+	uint8_t *pitch, *velocity;    /* [PREDICTORS_REACH + block] */
+	float *features, *scratch;    /* [d + FAMILIAR_STATISTICS] */
+	float strangeness[HEADS_MAX]; /* of each head of the model, when it last answered */
 };
 
 struct hearing *hearing_new(const struct model *model, const struct heads *heads, int window)
@@ -46,8 +49,8 @@ struct hearing *hearing_new(const struct model *model, const struct heads *heads
 	hearing->reach = (int64_t)shape->layers * (window - 1) + again + shape->freeze + window;
 	size_t block = (size_t)hearing->block;
 	if (heads->settings)
-		hearing->encoder =
-		    encoder_new(model, heads->settings, window, hearing->block, heads->sequences > 0 ? window : 0);
+		hearing->encoder = encoder_new(model, heads->settings, window, hearing->block,
+					       heads->sequences > 0 || window < FAMILIAR_NOTES ? window : FAMILIAR_NOTES);
 	for (int i = 0; i < heads->sequences; i++) {
 		hearing->pool[i] = pool_new(model, heads->sequence[i].index, window);
 		good = good && hearing->pool[i];
@@ -57,8 +60,10 @@ struct hearing *hearing_new(const struct model *model, const struct heads *heads
 	hearing->input = calloc(block * (size_t)(shape->width + CAUSAL_PREDICTORS), sizeof *hearing->input);
 	hearing->pitch = calloc(PREDICTORS_REACH + block, 1);
 	hearing->velocity = calloc(PREDICTORS_REACH + block, 1);
-	if (!good || (heads->settings && !hearing->encoder) || !hearing->tokens || !hearing->logits || !hearing->input ||
-	    !hearing->pitch || !hearing->velocity) {
+	hearing->features = calloc((size_t)shape->width + FAMILIAR_STATISTICS, sizeof *hearing->features);
+	hearing->scratch = calloc((size_t)shape->width + FAMILIAR_STATISTICS, sizeof *hearing->scratch);
+	if (!good || !hearing->features || !hearing->scratch || (heads->settings && !hearing->encoder) || !hearing->tokens ||
+	    !hearing->logits || !hearing->input || !hearing->pitch || !hearing->velocity) {
 		hearing_free(hearing);
 		return NULL;
 	}
@@ -78,6 +83,8 @@ void hearing_free(struct hearing *hearing)
 	free(hearing->input);
 	free(hearing->pitch);
 	free(hearing->velocity);
+	free(hearing->features);
+	free(hearing->scratch);
 	free(hearing);
 }
 
@@ -94,6 +101,7 @@ void hearing_reset(struct hearing *hearing)
 		pool_reset(hearing->pool[i]);
 		hearing->pooled[i] = 0;
 	}
+	memset(hearing->strangeness, 0, sizeof hearing->strangeness);
 }
 
 /* ---- who listens ---- */
@@ -144,6 +152,35 @@ bool hearing_answers(const struct hearing *hearing, enum label_kind kind, const 
 	return is_wanted(hearing, head) && is_awake(hearing, head->setting, window->seen);
 }
 
+/* ---- what is familiar ---- */
+
+/* How strange the newest notes before `end` are to a head. */
+static float judge_strangeness(struct hearing *hearing, const struct window *window, const struct head *head, int64_t end)
+{
+	const struct head_spec *spec = &hearing->shape->head[head->index];
+	int64_t most = hearing->window < FAMILIAR_NOTES ? hearing->window : FAMILIAR_NOTES;
+	int count = (int)(end < most ? end : most);
+	struct familiar_note notes[FAMILIAR_NOTES];
+	float *strangeness = &hearing->strangeness[head->index];
+	*strangeness = 0;
+	if (!shape_knows_familiar(spec) || count < FAMILIAR_NOTES_MIN)
+		return 0;
+	for (int i = 0; i < count; i++) {
+		const struct note *note = window_note(window, end - count + i);
+		notes[i] = (struct familiar_note){note->onset_us, note->pitch, note->velocity};
+	}
+	familiar_features(encoder_hidden(hearing->encoder, head->setting, end - count), hearing->shape->width, notes, count,
+			  hearing->features);
+	*strangeness = familiar_strangeness(
+	    spec, familiar_distance(hearing->model, head->index, hearing->features, hearing->scratch), count);
+	return *strangeness;
+}
+
+float hearing_strangeness(const struct hearing *hearing, int head)
+{
+	return hearing->strangeness[head];
+}
+
 /* ---- note heads ---- */
 
 /* What a causal head reads of rows from..end - 1: hidden state and predictors. */
@@ -176,6 +213,7 @@ static void answer_rows(struct hearing *hearing, enum label_kind kind, struct wi
 		from++;
 	if (from >= end)
 		return;
+	float strangeness = kind == LABEL_MELODY ? judge_strangeness(hearing, window, head, end) : 0;
 	model_note_logits(hearing->model, head->index,
 			  head->setting == SETTING_CAUSAL ? gather_causal(hearing, window, from, end)
 							  : encoder_hidden(hearing->encoder, head->setting, from),
@@ -184,8 +222,9 @@ static void answer_rows(struct hearing *hearing, enum label_kind kind, struct wi
 		struct note *note = window_note(window, row);
 		model_probabilities(hearing->model, head->index, hearing->logits + (row - from) * spec->classes,
 				    probability);
+		familiar_doubt(spec, strangeness, probability);
 		if (kind == LABEL_MELODY)
-			answer_of_classes(spec, probability, &answer);
+			answer_of_classes(spec, probability, strangeness > 1, &answer);
 		else
 			answer_of_velocities(spec, probability, note->velocity, &answer);
 		label_set(&note->label[kind], &answer);
@@ -247,7 +286,8 @@ void hearing_run(struct hearing *hearing, struct window *window, int64_t open)
 	} while (end < window->rows);
 }
 
-bool hearing_judge(struct hearing *hearing, int index, const struct window *window, int count, float *probability)
+bool hearing_judge(struct hearing *hearing, int index, const struct window *window, int count, float *probability,
+		   float *strangeness)
 {
 	const struct head *head = &hearing->heads->sequence[index];
 	int64_t first = window->rows - count;
@@ -257,5 +297,7 @@ bool hearing_judge(struct hearing *hearing, int index, const struct window *wind
 		    first, window->rows, hearing->logits);
 	hearing->pooled[index] = window->rows;
 	model_probabilities(hearing->model, head->index, hearing->logits, probability);
+	*strangeness = judge_strangeness(hearing, window, head, window->rows);
+	familiar_doubt(&hearing->shape->head[head->index], *strangeness, probability);
 	return true;
 }

@@ -36,7 +36,12 @@ bool hearing_answers(const struct hearing *hearing, enum label_kind kind, const 
 void hearing_run(struct hearing *hearing, struct window *window, int64_t open);
 
 /* Calibrated probabilities [C] of sequence head `index` of heads->sequence over the newest `count` notes (at most the
- * window). False: nobody wants it, or it has not caught up. */
-bool hearing_judge(struct hearing *hearing, int index, const struct window *window, int count, float *probability);
+ * window), and how strange the newest notes are to it (familiar_strangeness), by which they are doubted. False: nobody wants
+ * it, or it has not caught up. */
+bool hearing_judge(struct hearing *hearing, int index, const struct window *window, int count, float *probability,
+		   float *strangeness);
+
+/* How strange the newest notes were to a head of the model when it last answered; 0: not at all, or it cannot tell. */
+float hearing_strangeness(const struct hearing *hearing, int head);
 
 #endif

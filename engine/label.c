@@ -51,7 +51,7 @@ int label_only_stage(struct label *label)
 	return STAGE_FINAL;
 }
 
-void answer_of_classes(const struct head_spec *head, const float *probability, struct answer *answer)
+void answer_of_classes(const struct head_spec *head, const float *probability, bool strange, struct answer *answer)
 {
 	int best = 0;
 	for (int c = 1; c < head->classes; c++)
@@ -59,7 +59,7 @@ void answer_of_classes(const struct head_spec *head, const float *probability, s
 			best = c;
 	*answer =
 	    (struct answer){.label = best, .confidence = probability[best], .best = best, .certainty = probability[best]};
-	if (answer->confidence < head->unknown_below)
+	if (strange || answer->confidence < head->unknown_below)
 		answer->label = CLASS_UNKNOWN;
 }
 

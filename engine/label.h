@@ -42,8 +42,8 @@ int label_next_stage(struct label *label, bool final);
 /* For a label that its first answer settles: STAGE_FINAL when there is one that is not sent, or -1. */
 int label_only_stage(struct label *label);
 
-/* Most probable class, unknown below the head's threshold. */
-void answer_of_classes(const struct head_spec *head, const float *probability, struct answer *answer);
+/* Most probable class, unknown below the head's threshold and where all is strange (model/familiar.h). */
+void answer_of_classes(const struct head_spec *head, const float *probability, bool strange, struct answer *answer);
 
 /* Expected velocity, its spread, the confidence of the played velocity's dynamic. Heads of 32 ids or of six dynamics. */
 void answer_of_velocities(const struct head_spec *head, const float *probability, int played, struct answer *answer);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define PER_LAYER 17
-#define PER_HEAD 6
+#define PER_HEAD 8
 #define FIXED (ATTRIBUTES + 5)
 #define PRETRAINING (2 * ATTRIBUTES + 4)
 
@@ -99,6 +99,13 @@ static void append_head(struct parameters *p, const struct model_shape *shape, i
 	const struct head_spec *spec = &shape->head[head];
 	struct head_offsets *offsets = &p->head[head];
 	char name[TENSOR_NAME_MAX];
+	if (shape_knows_familiar(spec)) {
+		int64_t size = shape->width + FAMILIAR_STATISTICS;
+		snprintf(name, sizeof name, "%s.familiar.mean", spec->name);
+		offsets->familiar_mean = append(p, name, 0, size);
+		snprintf(name, sizeof name, "%s.familiar.whiten", spec->name);
+		offsets->familiar_whiten = append(p, name, size, size);
+	}
 	if (spec->level == HEAD_NOTE) {
 		snprintf(name, sizeof name, "%s.classifier.1", spec->name);
 		offsets->first = append_linear(p, name, HEAD_INNER, shape_head_input(shape, head));

@@ -40,6 +40,9 @@ struct layer_offsets {
 struct head_offsets {
 	size_t pool1, pool2;		   /* sequence heads: W1 [128][d], W2 [4][128] */
 	struct linear_offsets first, last; /* [256][shape_head_input], [C][256] */
+	/* Of heads that know what is familiar (model/familiar.h): [F], [F][F] with F = d + FAMILIAR_STATISTICS. Row i of the
+	 * second is column i of the inverse Cholesky factor: 0 before i. */
+	size_t familiar_mean, familiar_whiten;
 };
 
 struct parameters {

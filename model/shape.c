@@ -18,6 +18,8 @@
 #define SPAN_MAX 4096
 #define TEMPERATURE_MIN 0.01f
 #define TEMPERATURE_MAX 100.0f
+#define UNFAMILIAR_MIN 1e-6f
+#define UNFAMILIAR_MAX 1e6f
 
 struct metadata {
 	const struct safetensors *file;
@@ -45,6 +47,11 @@ bool shape_is_own_task(const struct head_spec *head)
 		if (strncmp(head->name, known[i], strlen(known[i])) == 0)
 			return false;
 	return strcmp(head->name, "melody") != 0;
+}
+
+bool shape_knows_familiar(const struct head_spec *head)
+{
+	return head->unfamiliar[0] > 0;
 }
 
 int shape_find_head(const struct model_shape *shape, const char *name)
@@ -160,6 +167,44 @@ static enum status read_head(const struct metadata *m, struct head_spec *head)
 	return STATUS_OK;
 }
 
+/* Of a piece's answer; a file without it has 1. */
+static enum status read_piece_temperature(const struct metadata *m, struct head_spec *head)
+{
+	char key[HEAD_NAME_MAX + 32];
+	snprintf(key, sizeof key, "head.%s.piece_temperature", head->name);
+	if (!safetensors_metadata(m->file, key))
+		return STATUS_OK;
+	enum status status = get_float(m, key, &head->piece_temperature);
+	if (status != STATUS_OK)
+		return status;
+	if (!(head->piece_temperature >= TEMPERATURE_MIN && head->piece_temperature <= TEMPERATURE_MAX))
+		return status_fail(m->error, STATUS_BAD_DATA, "%s: metadata %s is outside 0.01-100", m->path, key);
+	return STATUS_OK;
+}
+
+/* Thresholds of familiarity, three numbers; a file without them has none. */
+static enum status read_unfamiliar(const struct metadata *m, struct head_spec *head)
+{
+	char key[HEAD_NAME_MAX + 32];
+	snprintf(key, sizeof key, "head.%s.unfamiliar_above", head->name);
+	const char *text = safetensors_metadata(m->file, key);
+	if (!text)
+		return STATUS_OK;
+	const char *rest = text;
+	for (int i = 0; i < FAMILIAR_THRESHOLDS; i++) {
+		char *end;
+		head->unfamiliar[i] = strtof(rest, &end);
+		bool last = i == FAMILIAR_THRESHOLDS - 1;
+		if (end == rest || *end != (last ? '\0' : ',') ||
+		    !(head->unfamiliar[i] >= UNFAMILIAR_MIN && head->unfamiliar[i] <= UNFAMILIAR_MAX))
+			return status_fail(m->error, STATUS_BAD_DATA,
+					   "%s: metadata %s is %.40s, not %d numbers of 1e-6 to 1e6", m->path, key, text,
+					   FAMILIAR_THRESHOLDS);
+		rest = end + 1;
+	}
+	return STATUS_OK;
+}
+
 static enum status read_heads(const struct metadata *m, struct model_shape *shape)
 {
 	const char *list;
@@ -173,7 +218,9 @@ static enum status read_heads(const struct metadata *m, struct model_shape *shap
 			return status_fail(m->error, STATUS_BAD_DATA,
 					   "%s: metadata heads: more than %d heads, or a name of over %d bytes", m->path,
 					   HEADS_MAX, HEAD_NAME_MAX - 1);
-		if ((status = read_head(m, &shape->head[shape->heads])) != STATUS_OK)
+		if ((status = read_head(m, &shape->head[shape->heads])) != STATUS_OK ||
+		    (status = read_piece_temperature(m, &shape->head[shape->heads])) != STATUS_OK ||
+		    (status = read_unfamiliar(m, &shape->head[shape->heads])) != STATUS_OK)
 			return status;
 		shape->heads++;
 	}
@@ -327,6 +374,16 @@ static void put_head(const struct writing *w, const struct head_spec *head)
 	w->add(w->context, KEY("temperature"), number);
 	snprintf(number, sizeof number, "%.9g", (double)head->unknown_below);
 	w->add(w->context, KEY("unknown_below"), number);
+	if (head->piece_temperature > 0) {
+		snprintf(number, sizeof number, "%.9g", (double)head->piece_temperature);
+		w->add(w->context, KEY("piece_temperature"), number);
+	}
+	if (shape_knows_familiar(head)) {
+		char three[FAMILIAR_THRESHOLDS * 32];
+		snprintf(three, sizeof three, "%.6g,%.6g,%.6g", (double)head->unfamiliar[0], (double)head->unfamiliar[1],
+			 (double)head->unfamiliar[2]);
+		w->add(w->context, KEY("unfamiliar_above"), three);
+	}
 #undef KEY
 }
 

@@ -19,6 +19,12 @@
 #define EMBEDDING_WIDTH 256 /* of each of the eight tables */
 #define POOL_ROWS 4	    /* attention rows of a sequence head */
 
+/* Of model/familiar.h: notes that are looked at, and statistics beside their hidden states. */
+#define FAMILIAR_NOTES_MIN 16
+#define FAMILIAR_NOTES 64
+#define FAMILIAR_STATISTICS 12
+#define FAMILIAR_THRESHOLDS 3 /* for 16, 32 and 64 notes */
+
 enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
 
 /* What a head may see (docs/MODEL.md, settings). */
@@ -40,7 +46,9 @@ struct head_spec {
 	int classes;
 	char label[CLASSES_MAX][LABEL_NAME_MAX];
 	float temperature;   /* logits are divided by it: calibration; 1 when not calibrated */
+	float piece_temperature; /* the same of a piece's mean log-probabilities, when a sequence head has heard all of it; 0: 1 */
 	float unknown_below; /* confidence under which the answer is unknown; 0: never */
+	float unfamiliar[FAMILIAR_THRESHOLDS]; /* distances (model/familiar.h) over which it is unknown, too; 0: none are known */
 };
 
 struct model_shape {
@@ -63,6 +71,9 @@ int shape_head_input(const struct model_shape *shape, int head);
 
 /* Whether a head is neither melody, velocity, style nor emotion, but a task of one's own. */
 bool shape_is_own_task(const struct head_spec *head);
+
+/* Whether a head can tell what is unlike its training: then a file has its Gaussian. */
+bool shape_knows_familiar(const struct head_spec *head);
 
 /* Index of a head by name, or -1. */
 int shape_find_head(const struct model_shape *shape, const char *name);

@@ -14,7 +14,7 @@ static void take_voices(const struct head_spec *head, const float *probability, 
 {
 	for (size_t i = 0; i < take->count; i++) {
 		struct answer answer;
-		answer_of_classes(head, probability + i * (size_t)head->classes, &answer);
+		answer_of_classes(head, probability + i * (size_t)head->classes, false, &answer);
 		take->notes[i].voice = answer.label >= 0 && answer.label < VOICES ? answer.label : VOICE_UNKNOWN;
 		take->melody_notes += take->notes[i].voice == VOICE_MELODY;
 		take->notes[i].voice_confidence = (double)answer.confidence;

@@ -157,7 +157,7 @@ def to_pytorch(options):
         owner, rest = name.split(".", 1)
         if owner == "midibert":
             state[name if options.head else rest] = torch.from_numpy(numpy.array(numbers))
-        elif owner == options.head:
+        elif owner == options.head and not rest.startswith("familiar."):
             state[rest.replace("classifier.4", last)] = torch.from_numpy(numpy.array(numbers))
     torch.save(state, options.out)
     print("%s: %d tensors; what the published code has and never uses is not among them: load_state_dict(..., strict=False)" % (

@@ -9,9 +9,11 @@
 #include "tools/argument.h"
 #include "tools/emit.h"
 #include "tools/eval_beat.h"
+#include "tools/eval_unknown.h"
 #include "train/baselines.h"
 #include "train/evaluate.h"
 #include "train/evaluate_live.h"
+#include "train/unknown.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -57,7 +59,8 @@ static void print_help(void)
 	    "usage: midibert eval --task TASK --manifest FILE.tsv... [OPTION]...\n\n"
 	    "Runs a model over whole pieces and compares its answers with the labels of the files.\n\n"
 	    "  --task TASK      melody, velocity, style, emotion, the name of a head, or beat: the beat tracker, against\n"
-	    "                   NAME_annotations.txt beside NAME.mid (or beat_midi.txt in its folder)\n"
+	    "                   NAME_annotations.txt beside NAME.mid (or beat_midi.txt in its folder); or unknown: what\n"
+	    "                   heads make of drums, random notes and the like beside these pieces, by %d notes or --window\n"
 	    "  --manifest FILE  the files: path, or path<TAB>label, relative to the manifest; may be given again\n"
 	    "  --train FILE     fit baselines on these files instead of the evaluated ones; may be given again\n"
 	    "  --setting NAME   what a velocity head may see: hidden (default) or causal\n"
@@ -73,7 +76,7 @@ static void print_help(void)
 	    "  --decide MS      with --live: as the daemon's (%d): when a note is heard again even if nothing follows\n"
 	    "  --final-after MS with --live: a label is final at the latest so long after the onset (%d)\n"
 	    "  --help           this text\n",
-	    ENGINE_WINDOW, DEFAULT_BPM, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS);
+	    UNKNOWN_NOTES, ENGINE_WINDOW, DEFAULT_BPM, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS);
 }
 
 /* ---- the head ---- */
@@ -163,11 +166,20 @@ static void json_figures(struct emit *json, const struct metrics *metrics)
 	emit_close(json, ']');
 }
 
+static void json_calibration(struct emit *json, const struct metrics *metrics)
+{
+	emit_real(json, "ece", metrics->ece);
+	emit_real(json, "ece_adaptive", metrics->ece_adaptive);
+	emit_real(json, "ece_chance", metrics->ece_chance);
+	emit_real(json, "ece_chance_95", metrics->ece_chance_95);
+}
+
 static void json_level(struct emit *json, const char *key, const struct metrics *metrics)
 {
 	emit_open(json, key, '{');
 	emit_integer(json, "count", (long long)metrics->count);
 	json_figures(json, metrics);
+	json_calibration(json, metrics);
 	emit_close(json, '}');
 }
 
@@ -274,7 +286,7 @@ static void print_json(const struct report *report)
 		emit_close(&json, ']');
 	}
 	emit_close(&json, ']');
-	emit_real(&json, "ece", metrics->ece);
+	json_calibration(&json, metrics);
 	json_baselines(&json, report);
 	if (report->task.kind == TASK_VELOCITY)
 		emit_real(&json, "mae", metrics->mae);
@@ -303,6 +315,14 @@ static void print_row(const char *what, const struct metrics *metrics, bool mae,
 	       !fitted			      ? ""
 	       : strcmp(fitted, "train") == 0 ? "--train"
 					      : "the evaluated files");
+}
+
+static void print_calibration(const char *what, const struct metrics *metrics)
+{
+	printf("expected calibration error%s %.2f %%; with bins of equal count %.2f %%, by chance alone %.2f %%, up to %.2f "
+	       "%%\n",
+	       what, 100 * metrics->ece, 100 * metrics->ece_adaptive, 100 * metrics->ece_chance,
+	       100 * metrics->ece_chance_95);
 }
 
 static void print_confusion(const struct task *task, const struct metrics *metrics)
@@ -364,7 +384,10 @@ static void print_table(const struct report *report)
 		printf("\nclass melody: precision %.2f, recall %.2f, F1 %.2f %%\n", 100 * melody.precision,
 		       100 * melody.recall, 100 * melody.f1);
 	}
-	printf("\nexpected calibration error %.2f %%\n", 100 * evaluation->metrics.ece);
+	putchar('\n');
+	print_calibration(sequence ? " by piece" : "", &evaluation->metrics);
+	if (sequence)
+		print_calibration(report->request->live ? " of answers" : " by window", &evaluation->passages);
 	if (report->request->live)
 		print_stream(report);
 	print_confusion(&report->task, &evaluation->metrics);
@@ -434,6 +457,13 @@ static enum status evaluate(struct report *report, const struct request *request
 		status = dataset_read(request->manifests, request->manifest_count, &dataset, error);
 	if (status == STATUS_OK && request->train_count > 0)
 		status = dataset_read(request->train, request->train_count, &train, error);
+	if (status == STATUS_OK && strcmp(request->task, "unknown") == 0) {
+		status = eval_unknown(model, &dataset, request->window, request->json, error);
+		dataset_free(&train);
+		dataset_free(&dataset);
+		model_free(model);
+		return status;
+	}
 	if (status == STATUS_OK)
 		status = find_head(request, model, &dataset, &head, error);
 	if (status == STATUS_OK)

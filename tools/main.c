@@ -22,6 +22,7 @@ static const struct tool tools[] = {
     {"monitor", tool_monitor, "show in the terminal what a running midibertd sends"},
     {"report", tool_report, "write what a rehearsal can use of a take, and of takes compared"},
     {"calibrate", tool_calibrate, "learn a keyboard's velocity curve from two minutes of playing"},
+    {"temper", tool_temper, "fit confidences of a weights file, and what is unknown to it"},
     {"bench", tool_bench, "measure a forward pass, a note and training beside the machine's peak"},
 };
 

@@ -234,7 +234,7 @@ static bool label_notes(struct result *result, struct listener *listener, const 
 			row->expected = answer.expected;
 			row->spread = answer.spread;
 		} else {
-			answer_of_classes(spec, of_note, &answer);
+			answer_of_classes(spec, of_note, false, &answer);
 			row->melody = answer.label;
 			row->confidence = answer.confidence;
 		}
@@ -251,7 +251,7 @@ static bool label_own(struct result *result, struct listener *listener, const st
 		return false;
 	for (size_t i = 0; i < piece->count; i++) {
 		struct answer answer;
-		answer_of_classes(spec, probability + i * (size_t)spec->classes, &answer);
+		answer_of_classes(spec, probability + i * (size_t)spec->classes, false, &answer);
 		own->of_note[i] = (struct own_label){answer.label, answer.confidence};
 		result->rows[i].stage = STAGE_FINAL;
 	}
@@ -270,8 +270,8 @@ static bool judge_piece(struct result *result, struct listener *listener, const 
 		good = listener_passage(listener, piece, verdict->head, i * (size_t)window,
 					listener_passage_length(piece, window, i), passages + i * classes);
 	if (good && count > 0) {
-		listener_pool(passages, count, spec->classes, verdict->probability);
-		answer_of_classes(spec, verdict->probability, &answer);
+		listener_pool(spec, passages, count, verdict->probability);
+		answer_of_classes(spec, verdict->probability, false, &answer);
 		verdict->given = true;
 		verdict->label = answer.label;
 		verdict->confidence = answer.confidence;

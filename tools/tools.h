@@ -22,6 +22,7 @@ int tool_predict(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_report(int argc, char **argv);
 int tool_calibrate(int argc, char **argv);
+int tool_temper(int argc, char **argv);
 int tool_monitor(int argc, char **argv);
 
 /* Says on standard error what is wrong with the arguments and where help is; returns TOOL_USAGE. */

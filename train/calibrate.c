@@ -110,13 +110,35 @@ static bool hear_passages(struct listener *listener, const struct piece *piece, 
 	return ok;
 }
 
-enum status calibrate_head(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
-			   float *temperature, struct error *error)
+/* One answer a piece. */
+static bool hear_whole(struct listener *listener, const struct piece *piece, const struct task *task,
+		       const struct model_shape *shape, int head, struct answers *answers)
+{
+	size_t count = listener_passages(piece, shape->span), classes = (size_t)answers->classes;
+	int truth = task_piece_class(task, piece);
+	if (truth < 0)
+		return true;
+	float *passages = malloc((count + 1) * classes * sizeof *passages), pooled[CLASSES_MAX];
+	bool ok = passages;
+	for (size_t i = 0; ok && i < count; i++)
+		ok = listener_passage(listener, piece, head, i * (size_t)shape->span,
+				      listener_passage_length(piece, shape->span, i), passages + i * classes);
+	if (ok) {
+		listener_pool(&shape->head[head], passages, count, pooled);
+		ok = add_answer(answers, pooled, truth);
+	}
+	free(passages);
+	return ok;
+}
+
+static enum status calibrate(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
+			     bool whole, float *temperature, struct error *error)
 {
 	const struct model_shape *shape = model_shape(model);
-	struct answers answers = {.classes = shape->head[head].classes};
+	const struct head_spec *spec = &shape->head[head];
+	struct answers answers = {.classes = spec->classes};
 	struct task task;
-	enum status status = task_of_head(&shape->head[head], &task, error);
+	enum status status = task_of_head(spec, &task, error);
 	if (status != STATUS_OK)
 		return status;
 	struct listener *listener = listener_new(model, shape->span, shape->span);
@@ -125,16 +147,29 @@ enum status calibrate_head(const struct model *model, int head, const struct dat
 		const struct piece *piece = &dataset->pieces[i];
 		if (!teaches[piece->set] || piece->count == 0)
 			continue;
-		ok = shape->head[head].level == HEAD_NOTE
-			 ? hear_notes(listener, piece, &task, head, &answers)
-			 : hear_passages(listener, piece, &task, head, shape->span, &answers);
+		ok = whole			? hear_whole(listener, piece, &task, shape, head, &answers)
+		     : spec->level == HEAD_NOTE ? hear_notes(listener, piece, &task, head, &answers)
+						: hear_passages(listener, piece, &task, head, shape->span, &answers);
 	}
+	float before = !whole ? spec->temperature : spec->piece_temperature > 0 ? spec->piece_temperature : 1;
 	if (!ok)
-		status = status_fail(error, STATUS_NO_MEMORY, "no memory to calibrate head %s", shape->head[head].name);
+		status = status_fail(error, STATUS_NO_MEMORY, "no memory to calibrate head %s", spec->name);
 	else if (answers.count)
-		*temperature = (float)(best_temperature(&answers) * (double)shape->head[head].temperature);
+		*temperature = (float)(best_temperature(&answers) * (double)before);
 	listener_free(listener);
 	free(answers.log_probability);
 	free(answers.truth);
 	return status;
+}
+
+enum status calibrate_head(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
+			   float *temperature, struct error *error)
+{
+	return calibrate(model, head, dataset, teaches, false, temperature, error);
+}
+
+enum status calibrate_pieces(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
+			     float *temperature, struct error *error)
+{
+	return calibrate(model, head, dataset, teaches, true, temperature, error);
 }

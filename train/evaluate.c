@@ -97,7 +97,7 @@ static bool judge_passages(const struct job *job, struct listener *listener, con
 			result->items[result->count++] = judge_class(truth, probability, classes);
 	}
 	if (good) {
-		listener_pool(passages, count, classes, pooled);
+		listener_pool(job->spec, passages, count, pooled);
 		result->piece = judge_class(truth, pooled, classes);
 	}
 	free(passages);

@@ -235,12 +235,14 @@ int listener_passage_length(const struct piece *piece, int passage, size_t index
 	return left < (size_t)passage ? (int)left : passage;
 }
 
-void listener_pool(const float *passages, size_t count, int classes, float *probability)
+void listener_pool(const struct head_spec *head, const float *passages, size_t count, float *probability)
 {
+	int classes = head->classes;
+	double scale = 1 / ((double)count * (head->piece_temperature > 0 ? (double)head->piece_temperature : 1));
 	double logarithm[CLASSES_MAX] = {0}, best = -INFINITY, sum = 0;
 	for (int c = 0; c < classes; c++) {
 		for (size_t i = 0; i < count; i++)
-			logarithm[c] += log(fmax((double)passages[i * (size_t)classes + (size_t)c], 1e-30)) / (double)count;
+			logarithm[c] += log(fmax((double)passages[i * (size_t)classes + (size_t)c], 1e-30)) * scale;
 		best = fmax(best, logarithm[c]);
 	}
 	for (int c = 0; c < classes; c++)

@@ -60,6 +60,60 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* By confidence. */
+struct certainty {
+	float confidence;
+	bool right;
+};
+
+static int by_confidence(const void *left, const void *right)
+{
+	float a = ((const struct certainty *)left)->confidence, b = ((const struct certainty *)right)->confidence;
+	return a < b ? -1 : a > b;
+}
+
+/* Of items in order of confidence. */
+static double adaptive_error(const struct certainty *items, size_t count)
+{
+	size_t bins = count / METRICS_BIN_ITEMS;
+	double sum = 0;
+	bins = bins < 1 ? 1 : bins > METRICS_CALIBRATION_BINS ? METRICS_CALIBRATION_BINS : bins;
+	for (size_t bin = 0; bin < bins; bin++) {
+		double off = 0;
+		for (size_t i = count * bin / bins; i < count * (bin + 1) / bins; i++)
+			off += (double)items[i].right - (double)items[i].confidence;
+		sum += fabs(off);
+	}
+	return ratio(sum, (double)count);
+}
+
+/* Answers that are right as often as they say, drawn METRICS_DRAWS times: fewer for many items, where chance is small. */
+static bool calibrate_by_chance(const struct judgement *items, struct metrics *metrics)
+{
+	size_t count = metrics->count;
+	struct certainty *sorted = malloc((count + 1) * sizeof *sorted);
+	struct random random = {BOOTSTRAP_SEED, 1};
+	double errors[METRICS_DRAWS];
+	int draws = count > 10000 ? METRICS_DRAWS / 20 : METRICS_DRAWS;
+	if (!sorted)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = (struct certainty){items[i].confidence, items[i].truth == items[i].predicted};
+	qsort(sorted, count, sizeof *sorted, by_confidence);
+	metrics->ece_adaptive = adaptive_error(sorted, count);
+	for (int draw = 0; count > 0 && draw < draws; draw++) {
+		for (size_t i = 0; i < count; i++)
+			sorted[i].right = random_uniform(&random) < (double)sorted[i].confidence;
+		metrics->ece_chance += (errors[draw] = adaptive_error(sorted, count)) / draws;
+	}
+	if (count > 0) {
+		qsort(errors, (size_t)draws, sizeof *errors, compare);
+		metrics->ece_chance_95 = errors[draws * 95 / 100 - 1];
+	}
+	free(sorted);
+	return true;
+}
+
 /* Pieces, not notes, are what would differ in another sample: notes of one piece depend on each other. */
 static bool bootstrap(const struct judgement *items, const size_t *piece_end, size_t pieces, double interval[2])
 {
@@ -116,5 +170,5 @@ bool metrics_compute(const struct judgement *items, const size_t *piece_end, siz
 	metrics->accuracy = ratio((double)right, (double)metrics->count);
 	metrics->macro_f1 = macro_f1(metrics);
 	metrics->ece = calibration_error(items, metrics->count);
-	return bootstrap(items, piece_end, pieces, metrics->interval);
+	return calibrate_by_chance(items, metrics) && bootstrap(items, piece_end, pieces, metrics->interval);
 }

@@ -11,6 +11,8 @@
 
 #define METRICS_CALIBRATION_BINS 15
 #define METRICS_RESAMPLES 2000
+#define METRICS_DRAWS 400
+#define METRICS_BIN_ITEMS 10 /* at least, in a bin of equal count */
 
 /* One thing that was judged: a note, a window or a piece. */
 struct judgement {
@@ -26,6 +28,10 @@ struct metrics {
 	double macro_f1;    /* mean over the classes that occur, as truth or as prediction */
 	double interval[2]; /* 95 % of accuracy, percentile bootstrap over pieces, always the same resamples */
 	double ece;	    /* expected calibration error, bins of equal width */
+	/* The same with bins of equal count, and what it would be on so many items, on average and in the worst twentieth of
+	 * draws, if every confidence were exactly right: few items look wrongly calibrated by chance. Items count as drawn one
+	 * by one; windows of one piece are not, so their chance is larger still. */
+	double ece_adaptive, ece_chance, ece_chance_95;
 	double mae;	    /* mean of miss */
 	uint64_t confusion[CLASSES_MAX][CLASSES_MAX]; /* [true][predicted] */
 };

@@ -227,6 +227,33 @@ static void test_style(void **state)
 	end(&scene);
 }
 
+/* A new piece begins: what was said of the old one is taken back, once, and only if anything was. */
+static void test_reset_takes_style_back(void **state)
+{
+	struct scene scene = begin(2, 2, &defaults, 13, 1);
+	(void)state;
+	play_randomly(ENGINE_SEQUENCE_NOTES - 1, 0, true);
+	engine_reset(player.engine, player.now_us);
+	player.since_reset = player.notes;
+	assert_int_equal(told.styles, 0);
+	play_randomly(60, 0, true);
+	finish();
+	int before = told.styles;
+	assert_true(before > 0 && told.style.confidence > 0.2f);
+	engine_reset(player.engine, player.now_us);
+	assert_int_equal(told.styles, before + 1);
+	assert_int_equal(told.style.label, CLASS_UNKNOWN);
+	assert_int_equal(told.resets, 2);
+	for (int c = 0; c < 8; c++)
+		assert_true(told.style.probability[c] == 0.125f);
+	assert_true(told.style.confidence == 0.125f);
+	engine_reset(player.engine, player.now_us);
+	assert_int_equal(told.styles, before + 1);
+	player.since_reset = player.notes;
+	play_randomly(2, 0, true);
+	end(&scene);
+}
+
 /* A melody note that is held while thousands follow is released in the end, and the records that follow it are right. */
 static void test_held_for_ever(void **state)
 {
@@ -407,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(test_flood),
 	    cmocka_unit_test(test_unlimited),
 	    cmocka_unit_test(test_style),
+	    cmocka_unit_test(test_reset_takes_style_back),
 	    cmocka_unit_test(test_held_for_ever),
 	    cmocka_unit_test(test_style_is_whole_history),
 	    cmocka_unit_test(test_hidden_hides),

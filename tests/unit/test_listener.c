@@ -197,11 +197,15 @@ static void passages_by_hand(void **state)
 	assert_int_equal(listener_passages(&piece, 64), 0);
 	/* sqrt(.8 * .2), sqrt(.2 * .8) are equal; sqrt(.9 * .4) to sqrt(.1 * .6) is .6 to .245 */
 	const float even[] = {0.8f, 0.2f, 0.2f, 0.8f}, odd[] = {0.9f, 0.1f, 0.4f, 0.6f};
+	struct head_spec head = {.classes = 2};
 	float pooled[2];
-	listener_pool(even, 2, 2, pooled);
+	listener_pool(&head, even, 2, pooled);
 	near(pooled, (const float[]){0.5f, 0.5f}, 2);
-	listener_pool(odd, 2, 2, pooled);
+	listener_pool(&head, odd, 2, pooled);
 	near(pooled, (const float[]){0.71010205f, 0.28989795f}, 2);
+	head.piece_temperature = 0.5f; /* twice the logarithms: .36 to .06 */
+	listener_pool(&head, odd, 2, pooled);
+	near(pooled, (const float[]){0.85714286f, 0.14285714f}, 2);
 }
 
 static void passages_stand_alone(void **state)

@@ -68,6 +68,26 @@ static void intervals_are_over_pieces(void **state)
 	near(metrics.interval[1], 4.0 / 6);
 }
 
+/* 300 items in 15 bins of 20, all sure by 0.8: of honest ones |right - 16| is 1.4 on average (binomial), 0.071 of 20. */
+static void chance_of_few_items(void **state)
+{
+	(void)state;
+	struct judgement many[300];
+	size_t end = 300;
+	struct metrics metrics;
+	for (int i = 0; i < 300; i++)
+		many[i] = (struct judgement){.truth = 0, .predicted = (int8_t)(i % 5 < 2), .confidence = 0.8f};
+	assert_true(metrics_compute(many, &end, 1, 2, &metrics));
+	assert_true(fabs(metrics.ece_adaptive - 0.2) < 0.04 && metrics.ece_adaptive > metrics.ece_chance_95);
+	assert_true(fabs(metrics.ece_chance - 0.071) < 0.004);
+	assert_true(metrics.ece_chance_95 > metrics.ece_chance && metrics.ece_chance_95 < 0.11);
+	for (int i = 0; i < 300; i++)
+		many[i].predicted = (int8_t)(i % 5 < 1);
+	assert_true(metrics_compute(many, &end, 1, 2, &metrics));
+	assert_true(metrics.ece_adaptive < metrics.ece_chance_95);
+	near(metrics.ece, 0);
+}
+
 /* 100 pieces of one item, half of them right: the interval is that of a binomial of 100, .5 +- 1.96 * .05. */
 static void intervals_are_the_binomials(void **state)
 {
@@ -105,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(counts_by_hand),
 	    cmocka_unit_test(calibration_by_hand),
+	    cmocka_unit_test(chance_of_few_items),
 	    cmocka_unit_test(intervals_are_over_pieces),
 	    cmocka_unit_test(intervals_are_the_binomials),
 	    cmocka_unit_test(refuses_what_is_no_class),
