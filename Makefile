@@ -7,7 +7,7 @@ WERROR ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 20
-BENCH_SECONDS ?= 120
+BENCH_SECONDS ?= 60
 
 CONFIG := $(or $(SAN),release)
 BUILD := build$(if $(SAN),/$(SAN))
@@ -232,8 +232,10 @@ demo: ## install what is missing, build, and play the built-in piece through the
 	@scripts/install-deps.sh build
 	+@$(MAKE) --no-print-directory -j$$(nproc) all $(BUILD)/demo.mid $(BUILD)/demo/listen
 	@examples/demo/run $(BUILD)
-bench: all $(BENCH) ## measure: products, notes, training, OSC, then note-on at a JACK port to datagram (BENCH_SECONDS=120)
+bench: all $(BENCH) ## measure: products, notes, training, OSC, then note-on at a JACK port to datagram (BENCH_SECONDS=60)
 	@BENCH_SECONDS=$(BENCH_SECONDS) tests/bench/run $(BUILD)
+speed: all $(BENCH) ## measure on a quiet machine and write the tables of docs/SPEED.md and README.md
+	scripts/speed.py --build $(BUILD) --seconds $(BENCH_SECONDS) $(SPEED)
 readme: ## write the numbers of the weights' card into README.md
 	@scripts/readme-numbers.sh
 
@@ -250,7 +252,7 @@ SHAREDIR = $(DESTDIR)$(PREFIX)/share/midibert
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/user
 UNITS = $(wildcard systemd/*.service)
-WEIGHTS = $(wildcard weights/default.* weights/full.* weights/beat.*)
+WEIGHTS = $(wildcard weights/default.* weights/full.* weights/small.* weights/beat.*)
 MAN = $(sort $(wildcard docs/*.[157]))
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
@@ -277,6 +279,6 @@ help: ## this list
 -include $(wildcard $(OBJ)/*/*.d $(OBJ)/*/*/*.d)
 FORCE:
 .PHONY: without-onednn all units tests check check-all check-unit check-e2e check-headers check-includes check-format fuzz fuzzers lint \
-	demo bench readme manual install uninstall clean help FORCE
+	demo bench speed readme manual install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

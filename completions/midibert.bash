@@ -151,14 +151,14 @@ _midibert()
 	temper:--valid) kind="files" ;;
 	temper:--coverage) kind="none" ;;
 	bench:--model) kind="files" ;;
+	bench:--size) kind="none" ;;
 	bench:--window) kind="none" ;;
 	bench:--threads) kind="none" ;;
 	bench:--backend) kind="none" ;;
-	bench:--precision) kind="none" ;;
 	esac
 	case $command in
 	'beat') options="--manifest --out --valid --units --batch --rows --steps --report --rate --dropout --decay --stretch --rubato --seed --licence --help" operands= ;;
-	'bench') options="--model --window --threads --backend --precision --json --help" operands= ;;
+	'bench') options="--model --size --window --threads --backend --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
 	'finetune') options="--manifest --out --valid --task --level --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

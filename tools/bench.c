@@ -10,6 +10,7 @@
 #include "model/locate.h"
 #include "tools/argument.h"
 #include "tools/emit.h"
+#include "tools/made_model.h"
 #include "train/network.h"
 
 #include <getopt.h>
@@ -19,13 +20,15 @@
 
 #define TOOL "bench"
 #define ROUNDS 31 /* timings a median is taken of */
+#define ROUNDS_MIN 5
+#define ROUNDS_MS 4000 /* then so many will do */
 #define TRAINING_ROWS 512
 #define BANDWIDTH_BYTES (256u << 20) /* well past any cache */
 
 static const int default_windows[] = {64, 128, 256, 512, 1024};
 
 struct bench {
-	const char *path, *backend;
+	const char *path, *size, *backend;
 	int window, threads; /* 0: several */
 	bool json;
 	enum precision precision; /* of training */
@@ -184,22 +187,24 @@ static void put_forward(struct bench *bench, int window, int threads)
 	const struct model_shape *shape = model_shape(bench->model);
 	struct encoder *encoder = encoder_new(bench->model, ENCODER_SETTING(SETTING_PLAYED), window, window, 0);
 	struct token *tokens = calloc((size_t)window, sizeof *tokens);
-	double times[ROUNDS];
+	double times[ROUNDS], spent = 0;
+	int rounds = 0;
 	if (!encoder || !tokens)
 		goto out;
 	for (int i = 0; i < window; i++)
 		tokens[i] = made_up_token(i);
 	model_use_threads(threads);
-	for (int i = -2; i < ROUNDS; i++) {
+	for (int i = -1; i < ROUNDS && (i < ROUNDS_MIN || spent < ROUNDS_MS); i++) {
 		encoder_reset(encoder);
 		int64_t began = clock_now_us();
 		encoder_hear(encoder, SETTING_PLAYED, 0, window, tokens);
+		double ms = (double)(clock_now_us() - began) / 1000;
 		if (i >= 0)
-			times[i] = (double)(clock_now_us() - began) / 1000;
+			spent += times[rounds++] = ms;
 	}
 	model_use_threads(1);
 	double own_peak = *precision_peak(bench, model_backend(bench->model)->precision);
-	double ms = median(times, ROUNDS), rate = row_operations(shape, window / 2) * window / ms * 1000;
+	double ms = median(times, rounds), rate = row_operations(shape, window / 2) * window / ms * 1000;
 	if (bench->json) {
 		emit_open(&bench->out, NULL, '{');
 		emit_integer(&bench->out, "window", window);
@@ -227,18 +232,47 @@ static void drop_prediction(void *context, const struct prediction *prediction)
 	(void)prediction;
 }
 
-/* Bytes one note must read at least: every weight once a pass, and the keys, values and relative terms it looks back on. */
-static double note_bytes(const struct model_shape *shape, int window)
+/* Settings that the heads ask for, a bit each. */
+static unsigned settings_of(const struct model_shape *shape)
 {
-	double d = shape->width, f = shape->inner, seen = window;
-	bool hidden = false, played = false;
-	for (int h = 0; h < shape->heads; h++) {
-		hidden |= shape->head[h].setting == SETTING_HIDDEN;
-		played |= shape->head[h].setting == SETTING_PLAYED;
+	unsigned settings = 0;
+	for (int h = 0; h < shape->heads; h++)
+		settings |= ENCODER_SETTING(shape->head[h].setting);
+	return settings;
+}
+
+/* Bytes one note must read at least: every weight once, as wide as the backend keeps it, for all settings share a pass; of
+ * each setting, the keys and values it looks back on; and the distances, once. */
+static double note_bytes(const struct model *model, int window)
+{
+	const struct model_shape *shape = model_shape(model);
+	char precision = model_backend(model)->precision[0];
+	double d = shape->width, f = shape->inner, seen = window, width = precision == 'f' ? 4 : precision == 'b' ? 2 : 1;
+	double weights = shape->layers * (4 * d * d + 2 * d * f) * width;
+	double distances = shape->layers * seen * d / shape->attention_heads * 4;
+	double kept = 0;
+	for (int s = 0; s < SETTINGS; s++)
+		kept += settings_of(shape) >> s & 1 ? shape->layers * 2 * seen * d * 4 : 0;
+	return weights + distances + kept;
+}
+
+/* Operations of a note (2 a multiply-add) in a stream where the one before has just ended: in each layer the rows whose
+ * input is new, and those that see them; a causal setting has the note's own row and the one that asks. */
+static double note_operations(const struct model_shape *shape, int window)
+{
+	double d = shape->width, f = shape->inner, sum = 0;
+	for (int s = 0; s < SETTINGS; s++) {
+		if (!(settings_of(shape) >> s & 1))
+			continue;
+		bool whole = shape->lookahead == LOOKAHEAD_UNLIMITED && s != SETTING_CAUSAL;
+		double in = whole ? window : 2, ahead = whole || s == SETTING_CAUSAL ? 0 : shape->lookahead;
+		for (int layer = 0; layer < shape->layers; layer++) {
+			double out = in + ahead;
+			sum += in * 2 * 3 * d * d + out * (2 * (d * d + 2 * d * f) + 4 * 2 * d * window);
+			in = out;
+		}
 	}
-	double weights = shape->layers * (4 * d * d + 2 * d * f),
-	       cache = shape->layers * (2 * seen * d + shape->attention_heads * seen);
-	return 4 * (hidden + played) * (weights + cache);
+	return sum;
 }
 
 /* One note through the engine as the daemon runs it: accept, then one inference with every head, in a full window. */
@@ -251,11 +285,11 @@ static void put_note(struct bench *bench, int window)
 	struct grid *grid = grid_new_fixed(120);
 	struct engine *engine = NULL;
 	struct error error;
-	double times[256];
+	double times[256], spent = 0;
 	int timed = 0;
 	if (!grid || engine_new(bench->model, grid, &options, &sink, &engine, &error) != STATUS_OK)
 		goto out;
-	for (int i = 0; timed < 256; i++) {
+	for (int i = 0; timed < 256 && (timed < ROUNDS || spent < ROUNDS_MS); i++) {
 		struct event on = {.event_us = i * 125000 + 1,
 				   .position = -1,
 				   .note_id = i + 1,
@@ -271,24 +305,37 @@ static void put_note(struct bench *bench, int window)
 		on.arrival_us = on.event_us;
 		off.arrival_us = off.event_us;
 		engine_accept(engine, &on);
+		/* The window is filled in bursts, as a flood of notes would. */
+		bool filling = i <= window + 64;
+		if (filling && i % 32 != 0)
+			continue;
 		int64_t began = clock_now_us();
 		engine_infer(engine, on.event_us);
-		if (i > window + 64)
-			times[timed++] = (double)(clock_now_us() - began) / 1000;
+		double ms = (double)(clock_now_us() - began) / 1000;
+		if (!filling)
+			spent += times[timed++] = ms;
 		engine_accept(engine, &off);
 		engine_expire(engine, off.event_us);
 	}
-	double ms = median(times, timed), bytes = note_bytes(shape, window), floor_ms = bytes / bench->bandwidth * 1000;
+	double ms = median(times, timed), bytes = note_bytes(bench->model, window),
+	       floor_ms = bytes / bench->bandwidth * 1000;
+	double operations = note_operations(shape, window),
+	       peak = *precision_peak(bench, model_backend(bench->model)->precision);
 	if (bench->json) {
 		emit_open(&bench->out, NULL, '{');
 		emit_integer(&bench->out, "window", window);
 		emit_real(&bench->out, "ms_p50", ms);
 		emit_real(&bench->out, "bytes", bytes);
 		emit_real(&bench->out, "floor_ms", floor_ms);
+		emit_real(&bench->out, "operations", operations);
+		emit_real(&bench->out, "operations_floor_ms", operations / peak * 1000);
 		emit_close(&bench->out, '}');
 	} else {
-		printf("note      window %4d             %8.3f ms  floor %.3f ms (%.1f MB at %.1f GB/s)\n", window, ms,
-		       floor_ms, bytes * 1e-6, bench->bandwidth * 1e-9);
+		printf(
+		    "note      window %4d             %8.3f ms  floors %.3f ms (%.1f MB at %.1f GB/s), %.3f ms (%.0f MF at "
+		    "%.1f GF/s)\n",
+		    window, ms, floor_ms, bytes * 1e-6, bench->bandwidth * 1e-9, operations / peak * 1000, operations * 1e-6,
+		    peak * 1e-9);
 	}
 out:
 	engine_free(engine);
@@ -307,8 +354,8 @@ static void put_training(struct bench *bench)
 	struct token tokens[TRAINING_ROWS];
 	int limit[TRAINING_ROWS];
 	int8_t label[TRAINING_ROWS];
-	double times[9];
-	int head = -1;
+	double times[9], spent = 0;
+	int head = -1, rounds = 0;
 	for (int h = 0; h < shape->heads; h++)
 		head = shape->head[h].level == HEAD_NOTE ? h : head;
 	if (head < 0 || parameters_new(shape, &parameters, NULL) != STATUS_OK ||
@@ -329,14 +376,15 @@ static void put_training(struct bench *bench)
 		sequence.sequence_label[h] = LABEL_NONE;
 	sequence.note_label[head] = label;
 	sequence.weight[head] = 1.0f / TRAINING_ROWS;
-	for (int i = -1; i < 9; i++) {
+	for (int i = -1; i < 9 && (i < 3 || spent < ROUNDS_MS * 1e-3); i++) {
 		struct score score = {0};
 		int64_t began = clock_now_us();
 		network_pass(network, workspace, &sequence, gradient, &score);
+		double took = (double)(clock_now_us() - began) * 1e-6;
 		if (i >= 0)
-			times[i] = (double)(clock_now_us() - began) * 1e-6;
+			spent += times[rounds++] = took;
 	}
-	double s = median(times, 9);
+	double s = median(times, rounds);
 	int seen =
 	    TRAINING_ROWS < shape->span ? TRAINING_ROWS / 2 : shape->span - shape->span * shape->span / (2 * TRAINING_ROWS);
 	double share = 3 * row_operations(shape, seen) * TRAINING_ROWS / s / bench->peak;
@@ -357,6 +405,22 @@ out:
 	free(gradient);
 }
 
+static void put_machine(struct bench *bench, const char *what)
+{
+	const struct model_shape *shape = model_shape(bench->model);
+	emit_text(&bench->out, "model", what);
+	emit_integer(&bench->out, "layers", shape->layers);
+	emit_integer(&bench->out, "width", shape->width);
+	emit_text(&bench->out, "backend", model_backend(bench->model)->name);
+	emit_open(&bench->out, "machine", '{');
+	emit_real(&bench->out, "peak", bench->peak);
+	emit_real(&bench->out, "peak_fp32", bench->fp32_peak);
+	emit_real(&bench->out, "peak_bf16", bench->bf16_peak);
+	emit_real(&bench->out, "peak_int8", bench->int8_peak);
+	emit_real(&bench->out, "bytes_per_s", bench->bandwidth);
+	emit_close(&bench->out, '}');
+}
+
 static void run(struct bench *bench)
 {
 	int span = model_shape(bench->model)->span;
@@ -366,12 +430,14 @@ static void run(struct bench *bench)
 	char why[200];
 	backend_tell_why(model_backend(bench->model), bench->backend, why, sizeof why);
 	measure_machine(bench);
-	if (bench->json)
+	const char *what = bench->size ? bench->size : model_path(bench->model);
+	if (bench->json) {
 		emit_start(&bench->out, stdout);
-	else
-		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s\n",
-		       model_path(bench->model), why, bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bf16_peak * 1e-9,
-		       bench->int8_peak * 1e-9, bench->bandwidth * 1e-9);
+		put_machine(bench, what);
+	} else
+		printf("%s\n%s\npeak of one thread %.1f GF/s (fp32 %.1f, bf16 %.1f, int8 %.1f), memory %.1f GB/s\n", what,
+		       why, bench->peak * 1e-9, bench->fp32_peak * 1e-9, bench->bf16_peak * 1e-9, bench->int8_peak * 1e-9,
+		       bench->bandwidth * 1e-9);
 	put_products(bench);
 	if (bench->json)
 		emit_open(&bench->out, "forward", '[');
@@ -396,11 +462,13 @@ static void run(struct bench *bench)
 static int help(void)
 {
 	printf(
-	    "usage: midibert bench [--model FILE] [--window N] [--threads N] [--backend NAME] [--precision bf16|fp32] "
-	    "[--json]\n\n"
+	    "usage: midibert bench [--model FILE | --size LAYERSxWIDTH] [--window N] [--threads N] [--backend NAME]\n"
+	    "                      [--precision bf16|fp32] [--json]\n\n"
 	    "Medians of repeated runs: a forward pass over a whole window, one note in the stream (every head, as the "
 	    "daemon runs\n"
-	    "it), and training passes of one thread. Peak is the best product rate of any library here in the same run.\n"
+	    "it), and training passes of one thread. Peak is the best product rate of any library here in the same run;\n"
+	    "floors of a note are the bytes it must read over the memory's rate, and its operations over the peak of its\n"
+	    "precision. --size: random weights of that size that look back on 1024 notes (the paper's is 12x768).\n"
 	    "Without --window: 64 to 1024, as far as the model's span goes; without --threads: one and two; --precision is\n"
 	    "that of the training's products (bf16).\n");
 	return tool_finish(TOOL, TOOL_DONE);
@@ -409,6 +477,7 @@ static int help(void)
 int tool_bench(int argc, char **argv)
 {
 	static const struct option table[] = {{"model", required_argument, NULL, 'm'},
+					      {"size", required_argument, NULL, 's'},
 					      {"window", required_argument, NULL, 'w'},
 					      {"threads", required_argument, NULL, 't'},
 					      {"backend", required_argument, NULL, 'b'},
@@ -425,6 +494,7 @@ int tool_bench(int argc, char **argv)
 	while ((code = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		switch (code) {
 		case 'm': bench.path = optarg; break;
+		case 's': bench.size = optarg; break;
 		case 'b': bench.backend = optarg; break;
 		case 'j': bench.json = true; break;
 		case 'h': return help();
@@ -448,8 +518,11 @@ int tool_bench(int argc, char **argv)
 	}
 	if (optind < argc)
 		return tool_usage(TOOL, "%s: not an option", argv[optind]);
-	if (locate_model(bench.path, found, sizeof found, &error) != STATUS_OK ||
-	    model_load(found, &bench.model, &error) != STATUS_OK)
+	if (bench.size && bench.path)
+		return tool_usage(TOOL, "--size makes weights of its own: leave out --model");
+	if (bench.size ? made_model_open(bench.size, &bench.model, &error) != STATUS_OK
+		       : locate_model(bench.path, found, sizeof found, &error) != STATUS_OK ||
+			     model_load(found, &bench.model, &error) != STATUS_OK)
 		return tool_fail(TOOL, &error);
 	if (model_use_backend(bench.model, bench.backend, &error) != STATUS_OK) {
 		model_free(bench.model);
