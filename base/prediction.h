@@ -33,6 +33,7 @@ struct prediction {
 	uint8_t kind;  /* enum prediction_kind */
 	uint8_t stage; /* enum prediction_stage */
 	uint8_t pitch, velocity;
+	uint8_t fine;	  /* velocities: further 128ths of the played one */
 	int8_t label;	  /* class, or CLASS_UNKNOWN */
 	uint8_t classes;  /* entries of probability that are set: style and emotion */
 	float confidence; /* probability of the class, 0-1 */

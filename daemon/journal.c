@@ -27,10 +27,13 @@ bool journal_is_passing(const char *message)
 static size_t write_event(const struct journal_entry *entry, char *line, size_t room)
 {
 	const struct event *e = &entry->as.event;
+	char fine[16] = "";
+	if (e->fine || entry->fine)
+		snprintf(fine, sizeof fine, " %d %d", e->fine, entry->fine);
 	return (size_t)snprintf(
-	    line, room, "%c %" PRId64 " %s %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d\n",
+	    line, room, "%c %" PRId64 " %s %" PRId32 " %d %d %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d%s\n",
 	    entry->kind, entry->now_us, e->kind < EVENT_NAMES ? event_names[e->kind] : "?", e->note_id, e->input, e->channel,
-	    e->pitch, e->velocity, e->event_us, e->arrival_us, e->position, e->duration_us, entry->number);
+	    e->pitch, e->velocity, e->event_us, e->arrival_us, e->position, e->duration_us, entry->number, fine);
 }
 
 size_t journal_write(const struct journal_entry *entry, const char *text, char line[JOURNAL_LINE_MAX])
@@ -83,17 +86,19 @@ static bool read_event(const char *line, struct journal_entry *entry)
 {
 	struct event *e = &entry->as.event;
 	char name[16];
-	int input, channel, pitch, velocity, heard, used = 0;
+	int input, channel, pitch, velocity, heard, fine = 0, heard_fine = 0, used = 0, more = 0;
 	if (sscanf(line, "%*c %" SCNd64 " %15s %" SCNd32 " %d %d %d %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %d%n",
 		   &entry->now_us, name, &e->note_id, &input, &channel, &pitch, &velocity, &e->event_us, &e->arrival_us,
-		   &e->position, &e->duration_us, &heard, &used) != 12 ||
-	    line[used] != '\0')
+		   &e->position, &e->duration_us, &heard, &used) != 12)
+		return false;
+	if (line[used] != '\0' && (sscanf(line + used, " %d %d%n", &fine, &heard_fine, &more) != 2 || line[used + more] != '\0'))
 		return false;
 	size_t kind = 0;
 	while (kind < EVENT_NAMES && strcmp(event_names[kind], name) != 0)
 		kind++;
 	if (kind == EVENT_NAMES || input < 0 || input >= INPUTS_MAX || channel < 0 || channel > 15 || pitch < 0 ||
-	    pitch > 127 || velocity < 0 || velocity > 127 || heard < 0 || heard > 127 || e->note_id < 0 ||
+	    pitch > 127 || velocity < 0 || velocity > 127 || heard < 0 || heard > 127 || fine < 0 ||
+	    fine > 127 || heard_fine < 0 || heard_fine > 127 || e->note_id < 0 ||
 	    !is_sane(e->event_us) || !is_sane(e->arrival_us) || !is_sane(e->duration_us) || e->position < -1 ||
 	    e->position > (int64_t)1 << 40)
 		return false;
@@ -102,7 +107,9 @@ static bool read_event(const char *line, struct journal_entry *entry)
 	e->channel = (uint8_t)channel;
 	e->pitch = (uint8_t)pitch;
 	e->velocity = (uint8_t)velocity;
+	e->fine = (uint8_t)fine;
 	entry->number = (uint8_t)heard;
+	entry->fine = (uint8_t)heard_fine;
 	return true;
 }
 

@@ -58,6 +58,7 @@ struct journal_entry {
 	uint32_t take;	/* counted by resets, from 0: one counter in each of the two threads */
 	uint8_t kind;	/* enum journal_kind */
 	uint8_t number; /* reason, command or input; of ACCEPT: the velocity that the engine was told */
+	uint8_t fine;	/* of ACCEPT: further seven bits of that velocity */
 	bool more;	/* the text goes on in the next entry */
 	union {
 		struct event event;

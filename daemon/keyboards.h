@@ -22,10 +22,12 @@ enum status keyboards_open(const char *curve, struct keyboards *keyboards, struc
 /* osc thread: an input is there. Reads its curve, once, by its identity or else its name; says so on standard error. */
 void keyboards_appear(struct keyboards *keyboards, int input, const char *identity, const char *name);
 
-/* Engine thread; real-time safe. */
-static inline uint8_t keyboards_velocity(struct keyboards *keyboards, const struct event *event)
+/* Engine thread; real-time safe. Gives a note-on the velocity that was meant. */
+static inline void keyboards_translate(struct keyboards *keyboards, struct event *event)
 {
-	return touch_velocity(atomic_load_explicit(&keyboards->touch[event->input], memory_order_acquire), event->velocity);
+	if (event->kind == EVENT_NOTE_ON)
+		touch_translate(atomic_load_explicit(&keyboards->touch[event->input], memory_order_acquire), &event->velocity,
+				&event->fine);
 }
 
 #endif

@@ -98,13 +98,10 @@ static bool take_event(struct labeller *labeller)
 		reset(labeller, REASON_INPUT);
 	} else if (!labeller->paused) {
 		struct event played = event;
-		uint8_t velocity =
-		    event.kind == EVENT_NOTE_ON ? keyboards_velocity(&labeller->shared->keyboards, &event) : 0;
-		if (event.kind == EVENT_NOTE_ON)
-			event.velocity = velocity;
+		keyboards_translate(&labeller->shared->keyboards, &event);
 		engine_accept(labeller->engine, &event);
 		grid_stamp(labeller->grid, &played);
-		recorder_accept(labeller->recorder, labeller->take, &played, velocity);
+		recorder_accept(labeller->recorder, labeller->take, &played, &event);
 		if (marker && engine_statistics(labeller->engine)->fill > 0)
 			reset(labeller, REASON_PEDAL);
 	}

@@ -68,14 +68,16 @@ struct recorder {
 
 /* ---- the two threads that hand entries over ---- */
 
-void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, uint8_t velocity)
+void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, const struct event *heard)
 {
 	if (!recorder)
 		return;
+	bool note = heard->kind == EVENT_NOTE_ON;
 	const struct journal_entry entry = {.now_us = event->arrival_us,
 					    .take = take,
 					    .kind = JOURNAL_ACCEPT,
-					    .number = velocity,
+					    .number = note ? heard->velocity : 0,
+					    .fine = note ? heard->fine : 0,
 					    .as.event = *event};
 	ring_push(recorder->engine_entries, &entry);
 }

@@ -25,8 +25,8 @@ void recorder_close(struct recorder *recorder);
 
 /* ---- engine thread; real-time safe. NULL is allowed: nothing is recorded ---- */
 
-/* velocity: what the engine was told in place of the event's own. */
-void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, uint8_t velocity);
+/* heard: the event with the velocity that the engine was told. */
+void recorder_accept(struct recorder *recorder, uint32_t take, const struct event *event, const struct event *heard);
 /* INFER, EXPIRE, FINALISE; RESET with its reason; TEMPO with its bpm. */
 void recorder_engine(struct recorder *recorder, uint32_t take, enum journal_kind kind, int64_t now_us, int number,
 		     double bpm);

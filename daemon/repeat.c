@@ -189,8 +189,10 @@ static bool step_engine(struct repeat *repeat)
 		return false;
 	switch ((enum journal_kind)entry.kind) {
 	case JOURNAL_ACCEPT:
-		if (entry.as.event.kind == EVENT_NOTE_ON)
+		if (entry.as.event.kind == EVENT_NOTE_ON) {
 			entry.as.event.velocity = entry.number;
+			entry.as.event.fine = entry.fine;
+		}
 		engine_accept(engine, &entry.as.event);
 		break;
 	case JOURNAL_INFER: engine_infer(engine, entry.now_us); break;

@@ -114,6 +114,11 @@ static void put_event(struct track *track, const struct event *event)
 		put_length(&track->bytes, 0);
 	else
 		put_time(track, event->event_us);
+	if (event->kind == EVENT_NOTE_ON && event->fine > 0) {
+		const unsigned char fine[3] = {(unsigned char)(0xb0 | event->channel), 88, event->fine};
+		put(&track->bytes, fine, 3);
+		put_length(&track->bytes, 0);
+	}
 	put(&track->bytes, message, 3);
 }
 

@@ -83,8 +83,7 @@ static void play(struct virtual_clock *clock)
 				return;
 			}
 		}
-		if (event.kind == EVENT_NOTE_ON)
-			event.velocity = keyboards_velocity(&clock->shared.keyboards, &event);
+		keyboards_translate(&clock->shared.keyboards, &event);
 		keep_time(clock, event.arrival_us);
 		replay_accept(&clock->replay, &event);
 		/* The source gives both rings the same events. */

@@ -122,6 +122,7 @@ static void emit_label(struct engine *engine, const struct note *note, const str
 					.stage = (uint8_t)stage,
 					.pitch = note->pitch,
 					.velocity = note->velocity,
+					.fine = note->fine,
 					.label = (int8_t)answer->label,
 					.confidence = answer->confidence,
 					.expected = answer->expected,

@@ -79,6 +79,7 @@ struct note *window_add(struct window *window, const struct event *event, int64_
 	note->place = *place;
 	note->pitch = event->pitch;
 	note->velocity = event->velocity;
+	note->fine = event->fine;
 	note->token = octuple_token(place, note->pitch, -1, note->velocity, 0);
 	for (int i = 0; i < LABELS; i++)
 		label_clear(&note->label[i]);

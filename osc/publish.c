@@ -140,8 +140,9 @@ int64_t osc_server_send_input(struct osc_server *server, int input, bool present
 
 static int64_t send_velocity(struct osc_server *server, enum osc_address address, const struct prediction *p)
 {
+	const float played = (float)p->velocity + (float)p->fine / 128;
 	const union osc_value values[] = {{.i = p->note_id},	{.i = p->pitch},  {.i = p->velocity},
-					  {.f = p->expected},	{.f = p->spread}, {.f = (float)p->velocity - p->expected},
+					  {.f = p->expected},	{.f = p->spread}, {.f = played - p->expected},
 					  {.f = p->confidence}, {.i = p->stage}};
 
 	return broadcast_send(server, address, values, 8, p->event_us);

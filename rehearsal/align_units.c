@@ -28,7 +28,7 @@ static bool compare_velocities(const struct take *newer, const struct take *olde
 			size_t partner = alignment->older_of[i];
 			if (partner == ALIGN_NONE)
 				continue;
-			apart[count] = (double)newer->notes[i].velocity - (double)older->notes[partner].velocity;
+			apart[count] = take_played(&newer->notes[i]) - take_played(&older->notes[partner]);
 			mean_add(&means[newer->notes[i].unit], apart[count++]);
 		}
 		alignment->level = statistics_median(apart, count);

@@ -36,7 +36,7 @@ static void add_note(const struct take *take, const struct take_note *note, stru
 	for (enum part part = 0; part < PARTS; part++) {
 		if (!curve_is_in(part, note))
 			continue;
-		mean_add(&sums->part[part].velocity, note->velocity);
+		mean_add(&sums->part[part].velocity, take_played(note));
 		if (!take_is_judged(note))
 			continue;
 		mean_add(&sums->part[part].expected, note->expected);

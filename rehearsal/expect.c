@@ -49,7 +49,7 @@ enum status expect_level(struct take *take, struct error *error)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for %zu notes", take->count);
 	for (size_t i = 0; i < take->count; i++)
 		if (take_is_judged(&take->notes[i]))
-			apart[count++] = (double)take->notes[i].velocity - take->notes[i].expected;
+			apart[count++] = take_played(&take->notes[i]) - take->notes[i].expected;
 	take->level = statistics_median(apart, count);
 	free(apart);
 	return STATUS_OK;

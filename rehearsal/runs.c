@@ -89,7 +89,7 @@ static bool measure(const struct take *take, struct run *run)
 	}
 	run->expected_unevenness = judged ? statistics_rest(values, run->count, NULL, NULL) : (double)NAN;
 	for (size_t i = 0; i < run->count; i++)
-		values[i] = take->notes[run->notes[i]].velocity;
+		values[i] = take_played(&take->notes[run->notes[i]]);
 	run->velocity_unevenness = statistics_rest(values, run->count, rest, &run->loudest_step);
 	run->loudest_apart = rest[run->loudest_step];
 	struct mean interval = {0};

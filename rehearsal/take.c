@@ -50,6 +50,7 @@ static enum status add_notes(const struct smf *file, const struct timeline *time
 						    .pitch = from->pitch,
 						    .velocity = from->velocity,
 						    .keyboard_velocity = from->velocity,
+						    .fine = from->fine,
 						    .track = from->track,
 						    .beat = 1 + (double)place.position / OCTUPLE_GRID,
 						    .voice = VOICE_UNKNOWN,
@@ -272,7 +273,8 @@ enum status take_calibrate(struct take *take, const char *curve, struct error *e
 		return out_of_memory(take->path, error);
 	memset(take->played_in, 0, sizeof take->played_in);
 	for (size_t i = 0; i < take->count; i++) {
-		uint8_t velocity = touch_velocity(&touch, take->notes[i].keyboard_velocity);
+		uint8_t velocity = take->notes[i].keyboard_velocity;
+		touch_translate(&touch, &velocity, &take->notes[i].fine);
 		take->notes[i].velocity = take->piece.notes[i].velocity = velocity;
 		take->played_in[dynamic_of_velocity(velocity)]++;
 	}
@@ -297,7 +299,7 @@ bool take_is_judged(const struct take_note *note)
 
 double take_deviation(const struct take *take, const struct take_note *note)
 {
-	return take_is_judged(note) ? (double)note->velocity - note->expected - take->level : (double)NAN;
+	return take_is_judged(note) ? take_played(note) - note->expected - take->level : (double)NAN;
 }
 
 size_t take_unit_at(const struct take *take, int64_t us)

@@ -27,6 +27,7 @@ struct take_note {
 	int64_t onset_us, end_us;  /* from the start of the file; end: key release */
 	uint8_t pitch, velocity;   /* velocity: by the keyboard's curve, where there is one */
 	uint8_t keyboard_velocity; /* as it was sent */
+	uint8_t fine;		   /* further 128ths of velocity (controller 88) */
 	uint16_t track;
 	size_t unit; /* index into units */
 	double beat; /* within its bar, from 1; 0 where no beat is known */
@@ -87,6 +88,11 @@ void take_free(struct take *take); /* leaves *take empty */
 
 /* Whether the expectation of a note is narrow enough to be spoken of. */
 bool take_is_judged(const struct take_note *note);
+/* Its velocity with what a finer one adds. */
+static inline double take_played(const struct take_note *note)
+{
+	return (double)note->velocity + (double)note->fine / 128;
+}
 /* Played minus expected, less the take's own level: what is left when a pianist plays, or a keyboard is, louder on the
  * whole. NAN where the note is not judged. */
 double take_deviation(const struct take *take, const struct take_note *note);

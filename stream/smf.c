@@ -18,6 +18,7 @@ struct parse {
 	const char *name;
 	struct error *error;
 	struct smf *file;
+	uint8_t fine[16];	  /* by channel: controller 88, for its next note */
 	int64_t tick, tick_scale; /* of the track; scale is 1 but for SMPTE */
 	uint8_t running;	  /* status in force, 0 none */
 	bool track_ended;
@@ -95,7 +96,9 @@ static enum status note_on(struct parse *parse, uint8_t channel, uint8_t pitch, 
 					       .track = file->tracks,
 					       .channel = channel,
 					       .pitch = pitch,
-					       .velocity = velocity};
+					       .velocity = velocity,
+					       .fine = parse->fine[channel]};
+	parse->fine[channel] = 0;
 	parse->link[index] = NO_NOTE;
 	if (parse->first[key] == NO_NOTE)
 		parse->first[key] = index;
@@ -111,6 +114,7 @@ static void note_off(struct parse *parse, uint8_t channel, uint8_t pitch)
 	size_t key = (size_t)channel * 128 + pitch;
 	uint32_t index = parse->first[key];
 
+	parse->fine[channel] = 0;
 	if (index == NO_NOTE) {
 		parse->file->stray_note_offs++;
 		return;
@@ -124,6 +128,8 @@ static enum status control(struct parse *parse, uint8_t channel, uint8_t control
 {
 	struct smf *file = parse->file;
 
+	if (controller == 88)
+		parse->fine[channel] = value;
 	if (controller != 64 && controller != 66 && controller != 67)
 		return STATUS_OK;
 	if (!grow(&file->controls, &parse->control_room, file->control_count, sizeof *file->controls))
@@ -279,6 +285,7 @@ static enum status track(struct parse *parse)
 		return fail_memory(parse);
 	memset(file->track_names[file->tracks], 0, sizeof *file->track_names);
 	parse->tick = 0;
+	memset(parse->fine, 0, sizeof parse->fine);
 	parse->running = 0;
 	parse->track_ended = false;
 	parse->track_notes = file->note_count;

@@ -16,6 +16,7 @@ struct smf_note {
 	int64_t start_tick, end_tick; /* end: its note-off, or the end of its track */
 	uint16_t track;
 	uint8_t channel, pitch, velocity; /* channel from 0; velocity 1-127 */
+	uint8_t fine;			  /* further 128ths of the velocity, by controller 88 */
 	bool ended; /* a note-off was found */
 };
 

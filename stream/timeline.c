@@ -18,10 +18,17 @@ struct moment {
 
 /* A note on its way to its id. */
 struct arrival {
-	int64_t tick;
+	int64_t tick, end_tick;
 	uint8_t pitch, velocity;
 	size_t note;
 };
+
+/* A coin for each key and moment, the same whenever the file is read. */
+static bool toss(const struct arrival *arrival)
+{
+	uint64_t mixed = ((uint64_t)arrival->tick << 7 | arrival->pitch) * UINT64_C(0x9e3779b97f4a7c15);
+	return (mixed ^ mixed >> 32) >> 31 & 1;
+}
 
 static int compare_arrivals(const void *left, const void *right)
 {
@@ -31,8 +38,11 @@ static int compare_arrivals(const void *left, const void *right)
 		return a->tick < b->tick ? -1 : 1;
 	if (a->pitch != b->pitch)
 		return a->pitch < b->pitch ? -1 : 1;
+	/* A model that sees neither velocities nor what comes later must not see them in the order. */
 	if (a->velocity != b->velocity)
-		return a->velocity < b->velocity ? -1 : 1;
+		return (a->velocity < b->velocity) == toss(a) ? -1 : 1;
+	if (a->end_tick != b->end_tick)
+		return (a->end_tick < b->end_tick) == toss(a) ? -1 : 1;
 	return a->note < b->note ? -1 : a->note > b->note;
 }
 
@@ -61,7 +71,7 @@ static bool number_notes(const struct smf *file, bool drums, struct timeline *ti
 		const struct smf_note *note = &file->notes[i];
 
 		if (drums || note->channel != DRUM_CHANNEL)
-			arrivals[count++] = (struct arrival){note->start_tick, note->pitch, note->velocity, i};
+			arrivals[count++] = (struct arrival){note->start_tick, note->end_tick, note->pitch, note->velocity, i};
 	}
 	qsort(arrivals, count, sizeof *arrivals, compare_arrivals);
 	for (size_t i = 0; i < count; i++)
@@ -115,9 +125,10 @@ static struct event make_event(const struct smf *file, const struct timeline *ti
 	event.pitch = note->pitch;
 	event.kind = EVENT_NOTE_ON;
 	event.velocity = note->velocity;
+	event.fine = note->fine;
 	if (moment->turn != TURN_ON) {
 		event.kind = EVENT_NOTE_OFF;
-		event.velocity = 0;
+		event.velocity = event.fine = 0;
 		event.duration_us = us - smf_tick_to_us(file, note->start_tick);
 	}
 	return event;

@@ -24,6 +24,17 @@ static inline uint8_t touch_velocity(const struct touch *touch, uint8_t sent)
 	return touch ? touch->velocity[sent & 127] : sent;
 }
 
+/* The same for a velocity with seven further bits (controller 88): between two velocities a curve is straight. */
+static inline void touch_translate(const struct touch *touch, uint8_t *velocity, uint8_t *fine)
+{
+	if (!touch)
+		return;
+	int low = touch->velocity[*velocity & 127], high = *velocity < 127 ? touch->velocity[*velocity + 1] : low;
+	int both = low * 128 + (high - low) * (*fine & 127);
+	*velocity = (uint8_t)(both / 128);
+	*fine = (uint8_t)(both % 128);
+}
+
 /* The middle of each level: what notes played at it are translated to. */
 int touch_reference(enum dynamic level);
 

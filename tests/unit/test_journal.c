@@ -59,6 +59,10 @@ static void test_round_trips(void **state)
 		round_trip(&(struct journal_entry){.kind = JOURNAL_EVENT, .now_us = 7, .as.event = event}, NULL);
 		assert_int_equal(back.as.event.event_us, event.event_us);
 	}
+	event.kind = EVENT_NOTE_ON;
+	event.fine = 96;
+	round_trip(&(struct journal_entry){.kind = JOURNAL_ACCEPT, .number = 70, .fine = 33, .as.event = event}, NULL);
+	assert_true(back.as.event.fine == 96 && back.number == 70 && back.fine == 33);
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		round_trip(&(struct journal_entry){.kind = (uint8_t)plain[i], .now_us = -5}, NULL);
 	for (uint8_t reason = REASON_PAUSE; reason <= REASON_INPUT; reason++) {
