@@ -16,6 +16,7 @@
 #define TRACKER_SILENT_US 4000000
 #define FAR_BARS 1e6
 #define JUST_PASSED 0.05 /* of a beat: it is still the next one to be told */
+#define BACK_BEATS 0.75	 /* further back is not where the grid was a little early */
 
 struct beat {
 	struct beat_options options;
@@ -80,7 +81,8 @@ static void roll_bars(struct beat *beat, double quarters)
 }
 
 /* The bar began so many quarters ago. Takes the nearest way there; but a bar that has begun does not come back: until the
- * source has reached its beginning, too, it waits there. */
+ * source has reached its beginning, too, it waits there; and where the source has gone back by a beat, another bar begins,
+ * for beats are told once. */
 static void anchor(struct beat *beat, double since, int numerator, int denominator)
 {
 	double before = bar_quarters(beat);
@@ -99,7 +101,7 @@ static void anchor(struct beat *beat, double since, int numerator, int denominat
 	if (turn > 0.5 * before) { /* the source is still in the bar before */
 		beat->bar_start = beat->quarters;
 	} else {
-		beat->bar += turn < -0.5 * before;
+		beat->bar += turn < -BACK_BEATS * 4.0 / denominator;
 		beat->bar_start = beat->quarters - since;
 	}
 	beat->anchor_bar = beat->bar;

@@ -324,6 +324,29 @@ static void test_cues_of_a_clock(void **state)
 	}
 }
 
+/* Sent back by a beat, a clock's beats are told all the same, in another bar. */
+static void test_song_position(void **state)
+{
+	(void)state;
+	open_beat(BEAT_ALL, 0);
+	clock_message(CLOCK_START, 0);
+	run_clock(24 * 7, 120, 0);
+	const struct beat_cue *cue = beat_cue(beat);
+	assert_int_equal(cue->bar, 1);
+	assert_int_equal(cue->beat, 3); /* comes next */
+	clock_message(CLOCK_STOP, 0);
+	grid_take(grid, &(struct event){.event_us = now_us,
+					.arrival_us = now_us,
+					.position = (4 * 4 + 1) * 16, /* bar 4, beat 1 */
+					.kind = EVENT_CLOCK,
+					.pitch = CLOCK_SONG_POSITION});
+	clock_message(CLOCK_CONTINUE, 0);
+	run_clock(1, 120, 0);
+	assert_int_equal(cue->source, BEAT_CLOCK);
+	assert_int_equal(cue->bar, 2);
+	assert_int_equal(cue->beat, 1);
+}
+
 /* A clock that ticks before it is started, no tick quite in time: its first beat is the first one of bar 0. */
 static void test_start_of_an_uneven_clock(void **state)
 {
@@ -410,6 +433,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_switches_are_monotone, close_beat),
 	    cmocka_unit_test_teardown(test_cues_of_a_fixed_tempo, close_beat),
 	    cmocka_unit_test_teardown(test_cues_of_a_clock, close_beat),
+	    cmocka_unit_test_teardown(test_song_position, close_beat),
 	    cmocka_unit_test_teardown(test_start_of_an_uneven_clock, close_beat),
 	    cmocka_unit_test_teardown(test_wrong_input, close_beat),
 	    cmocka_unit_test_teardown(test_recorded, close_beat),
