@@ -67,6 +67,7 @@ size_t journal_write(const struct journal_entry *entry, const char *text, char l
 	case JOURNAL_TOLD_BEAT:
 		return (size_t)snprintf(line, room, "%c %" PRId64 " %d %d %.17g %.17g %" PRId64 "\n", entry->kind,
 					entry->now_us, beat->bar, beat->beat, beat->confidence, beat->bpm, beat->event_us);
+	case JOURNAL_IDENTITY:
 	case JOURNAL_INPUT: return (size_t)snprintf(line, room, "%c %d %.200s\n", entry->kind, entry->number, text);
 	case JOURNAL_MESSAGE: return (size_t)snprintf(line, room, "%c %.2200s\n", entry->kind, text);
 	}
@@ -186,6 +187,7 @@ static bool read_entry(const char *line, struct journal_entry *entry, const char
 	case JOURNAL_STATE: return read_state(line, entry);
 	case JOURNAL_TOLD_TEMPO: return read_tempo(line, entry);
 	case JOURNAL_TOLD_BEAT: return read_beat(line, entry);
+	case JOURNAL_IDENTITY:
 	case JOURNAL_INPUT:
 		if (sscanf(line, "%*c %d %n", &input, &used) != 1 || input < 0 || input >= INPUTS_MAX)
 			return false;

@@ -28,6 +28,7 @@ enum journal_kind {
 	JOURNAL_RELEASE = 'X',	  /* now_us: continuous values whose turn had come were sent */
 	JOURNAL_COMMAND = 'C',	  /* now_us, command, bpm */
 	JOURNAL_STATE = 'S',	  /* state: of the osc thread when the take began */
+	JOURNAL_IDENTITY = 'D',	  /* input, text: what it is known by, before its name and where that is something else */
 	JOURNAL_INPUT = 'N',	  /* input, text: its name */
 	JOURNAL_TOLD_TEMPO = 'T', /* now_us, tempo: it was sent */
 	JOURNAL_TOLD_BEAT = 'B',  /* now_us, beat: it was sent */

@@ -374,7 +374,7 @@ const struct option_spec option_table[] = {
 	{"speed", "X", "1", "play a file so many times as fast; 0: as fast as it can be followed, always the same answer", true,
 	 set_speed},
 	{"loop", NULL, NULL, "play a file again and again", true, set_loop},
-	{"curve", "auto|none|FILE", "auto", "velocity curve of midibert calibrate: found by the input's name, or this for all", true,
+	{"curve", "auto|none|FILE", "auto", "velocity curve of midibert calibrate: found by the input's identity, or this for all", true,
 	 set_curve},
 	{"record", "DIR", NULL, "record every take into this folder: a MIDI file and a journal that --source file: repeats", true,
 	 set_record},

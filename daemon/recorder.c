@@ -118,16 +118,21 @@ static void push_text(struct recorder *recorder, struct journal_entry *entry, co
 	}
 }
 
-void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event, const char *input_name,
-		    int64_t now_us)
+void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event,
+		    const struct input_names *names, int64_t now_us)
 {
 	if (!recorder)
 		return;
 	struct journal_entry entry = {.now_us = now_us, .take = take};
-	if (input_name) {
+	if (names && strcmp(names->identity, names->name) != 0) {
+		entry.kind = JOURNAL_IDENTITY;
+		entry.number = event->input;
+		push_text(recorder, &entry, names->identity);
+	}
+	if (names) {
 		entry.kind = JOURNAL_INPUT;
 		entry.number = event->input;
-		push_text(recorder, &entry, input_name);
+		push_text(recorder, &entry, names->name);
 	}
 	entry = (struct journal_entry){.now_us = now_us, .take = take, .kind = JOURNAL_EVENT, .as.event = *event};
 	push_osc(recorder, &entry);
@@ -379,7 +384,7 @@ static void take_osc_entry(struct recorder *recorder, const struct journal_entry
 	struct take *take = take_of(recorder, entry->take);
 	if (entry->kind == 0) {
 		take->lost++;
-	} else if (entry->kind == JOURNAL_MESSAGE || entry->kind == JOURNAL_INPUT) {
+	} else if (entry->kind == JOURNAL_MESSAGE || entry->kind == JOURNAL_INPUT || entry->kind == JOURNAL_IDENTITY) {
 		size_t room = sizeof recorder->message - recorder->message_length;
 		size_t length = strnlen(entry->as.text, JOURNAL_TEXT);
 		if (length < room) {
@@ -392,6 +397,8 @@ static void take_osc_entry(struct recorder *recorder, const struct journal_entry
 		recorder->message_length = 0;
 		if (entry->kind == JOURNAL_INPUT)
 			take_head_set_input(&recorder->head, entry->number, recorder->message);
+		if (entry->kind == JOURNAL_IDENTITY)
+			take_head_set_identity(&recorder->head, entry->number, recorder->message);
 		add_line(recorder, take, entry, recorder->message);
 	} else {
 		add_line(recorder, take, entry, NULL);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define DIVISION 10000 /* ticks a quarter: 50 us at 120 bpm */
+#define NAME_MAX_BYTES 128
 #define US_PER_MINUTE 60e6
 
 struct bytes {
@@ -122,18 +123,28 @@ static void put_event(struct track *track, const struct event *event)
 	put(&track->bytes, message, 3);
 }
 
-/* The first input's name may stand behind the first notes: two threads write. */
-static void find_name(FILE *file, char *name, size_t size)
+/* Name and identity of the input that the first note came from; they may stand behind it: two threads write. */
+static void find_names(FILE *file, char name[NAME_MAX_BYTES], char identity[NAME_MAX_BYTES])
 {
+	char names[INPUTS_MAX][NAME_MAX_BYTES] = {{0}}, identities[INPUTS_MAX][NAME_MAX_BYTES] = {{0}};
 	char *line = NULL;
 	size_t room = 0;
-	while (name[0] == '\0' && getline(&line, &room, file) > 0) {
+	int input = -1;
+	while ((input < 0 || names[input][0] == '\0') && getline(&line, &room, file) > 0) {
 		struct journal_entry entry;
 		const char *text;
 		line[strcspn(line, "\n")] = '\0';
-		if (journal_read(line, &entry, &text) && entry.kind == JOURNAL_INPUT)
-			snprintf(name, size, "%s", text);
+		if (!journal_read(line, &entry, &text))
+			continue;
+		if (entry.kind == JOURNAL_INPUT)
+			snprintf(names[entry.number], NAME_MAX_BYTES, "%s", text);
+		else if (entry.kind == JOURNAL_IDENTITY)
+			snprintf(identities[entry.number], NAME_MAX_BYTES, "%s", text);
+		else if (input < 0 && entry.kind == JOURNAL_ACCEPT && entry.as.event.kind == EVENT_NOTE_ON)
+			input = entry.as.event.input;
 	}
+	memcpy(name, names[input < 0 ? 0 : input], NAME_MAX_BYTES);
+	memcpy(identity, identities[input < 0 ? 0 : input], NAME_MAX_BYTES);
 	free(line);
 	rewind(file);
 }
@@ -141,13 +152,13 @@ static void find_name(FILE *file, char *name, size_t size)
 /* Reads the journal into a track. The bpm of its head comes before any entry. */
 static enum status read_journal(FILE *file, const char *path, struct track *track, struct error *error)
 {
-	char *line = NULL, name[128] = "";
+	char *line = NULL, name[NAME_MAX_BYTES], identity[NAME_MAX_BYTES];
 	size_t room = 0;
 	double bpm = 0;
 	bool begun = false;
 	ssize_t length;
 	*track = (struct track){.last_us = -1};
-	find_name(file, name, sizeof name);
+	find_names(file, name, identity);
 	if (getline(&line, &room, file) <= 0 || strncmp(line, JOURNAL_MAGIC, strlen(JOURNAL_MAGIC)) != 0) {
 		free(line);
 		return status_fail(error, STATUS_BAD_DATA, "%s: not a recording: its first line is not \"%s\"", path,
@@ -168,6 +179,10 @@ static enum status read_journal(FILE *file, const char *path, struct track *trac
 		if (!begun) {
 			put_length(&track->bytes, 0);
 			put_meta(track, 3, name, strnlen(name, 63));
+			if (identity[0] != '\0') {
+				put_length(&track->bytes, 0);
+				put_meta(track, 9, identity, strnlen(identity, NAME_MAX_BYTES - 1));
+			}
 			put_length(&track->bytes, 0);
 			put_tempo(track, bpm);
 			begun = true;

@@ -67,6 +67,12 @@ void take_head_set_input(struct take_head *head, int input, const char *name)
 		snprintf(head->input[input], sizeof head->input[input], "%s", name);
 }
 
+void take_head_set_identity(struct take_head *head, int input, const char *identity)
+{
+	if (input >= 0 && input < INPUTS_MAX)
+		snprintf(head->identity[input], sizeof head->identity[input], "%s", identity);
+}
+
 void take_head_free(struct take_head *head)
 {
 	free(head->settings);
@@ -101,9 +107,12 @@ char *take_head_text(const struct take_head *head, double bpm, size_t *length)
 		head->settings);
 	if (head->map)
 		write_map(out, head->map);
-	for (int i = 0; i < INPUTS_MAX; i++)
+	for (int i = 0; i < INPUTS_MAX; i++) {
+		if (head->identity[i][0] != '\0')
+			fprintf(out, "D %d %s\n", i, head->identity[i]);
 		if (head->input[i][0] != '\0')
 			fprintf(out, "N %d %s\n", i, head->input[i]);
+	}
 	fputc('\n', out);
 	if (fclose(out) == 0)
 		return text;

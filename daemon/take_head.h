@@ -18,7 +18,7 @@ struct take_head {
 	double bpm;	 /* when the take began; of the fixed grid */
 	char *settings;	 /* options that were given, as a configuration file has them; to be written: each after "set " */
 	struct smf *map; /* tempo map of a file grid; NULL: none */
-	char input[INPUTS_MAX][TAKE_NAME_MAX];
+	char input[INPUTS_MAX][TAKE_NAME_MAX], identity[INPUTS_MAX][TAKE_NAME_MAX]; /* identity: empty where it is the name */
 };
 
 /* Main thread. From what is running. */
@@ -29,6 +29,7 @@ void take_head_free(struct take_head *head); /* an empty one is allowed */
 
 /* Recorder's thread. */
 void take_head_set_input(struct take_head *head, int input, const char *name);
+void take_head_set_identity(struct take_head *head, int input, const char *identity);
 /* The lines, first one included; NULL without memory. The caller frees them. */
 char *take_head_text(const struct take_head *head, double bpm, size_t *length);
 

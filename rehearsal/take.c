@@ -240,6 +240,7 @@ enum status take_read(const char *path, enum take_grid wanted, struct take *take
 		status = add_pedals(file, take, error);
 	if (status == STATUS_OK) {
 		find_hand_tracks(file, take);
+		snprintf(take->identity, sizeof take->identity, "%s", file->device);
 		for (int track = 0; track < file->tracks && take->device[0] == '\0'; track++)
 			snprintf(take->device, sizeof take->device, "%s", file->track_names[track]);
 	} else {
@@ -259,7 +260,9 @@ enum status take_calibrate(struct take *take, const char *curve, struct error *e
 		return STATUS_OK;
 	enum status status;
 	if (strcmp(curve, "auto") == 0) {
-		status = touch_find(take->device, &touch, path, sizeof path, error);
+		status = touch_find(take->identity, &touch, path, sizeof path, error);
+		if (status == STATUS_NOT_FOUND)
+			status = touch_find(take->device, &touch, path, sizeof path, error);
 		if (status == STATUS_NOT_FOUND)
 			return STATUS_OK;
 		curve = path;

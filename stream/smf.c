@@ -199,6 +199,14 @@ static void track_name(struct parse *parse, const unsigned char *data, size_t le
 	memcpy(name, data, length);
 }
 
+static void device_name(struct parse *parse, const unsigned char *data, size_t length)
+{
+	struct smf *file = parse->file;
+
+	if (!file->device[0])
+		memcpy(file->device, data, length < sizeof file->device ? length : sizeof file->device - 1);
+}
+
 static enum status meta_event(struct parse *parse)
 {
 	size_t start = parse->at;
@@ -219,6 +227,7 @@ static enum status meta_event(struct parse *parse)
 	parse->at += length;
 	switch (type) {
 	case 0x03: track_name(parse, data, length); return STATUS_OK;
+	case 0x09: device_name(parse, data, length); return STATUS_OK;
 	case 0x2f: parse->track_ended = true; return STATUS_OK;
 	case 0x51:
 		return length == 3 ? tempo(parse, data) : fail(parse, STATUS_BAD_DATA, start, "a tempo has not three bytes");

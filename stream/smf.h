@@ -52,6 +52,7 @@ struct smf {
 	struct smf_control *controls;
 	size_t control_count;
 	char (*track_names)[64];  /* tracks entries, zero-terminated, empty where a track has no name */
+	char device[128];	  /* the first device name (meta event 9); empty where there is none */
 	size_t stray_note_offs;   /* note-offs without a note */
 	size_t unended_notes;     /* notes without a note-off */
 };

@@ -63,13 +63,13 @@ static void print_help(void)
 {
 	printf("usage: midibert calibrate [OPTION]...\n\n"
 	       "Leads through two minutes of playing, from pp to ff in three registers, and writes how the keyboard's\n"
-	       "velocities relate to the dynamic levels. midibertd and midibert report find the curve by the input's name.\n"
+	       "velocities relate to the dynamic levels. midibertd and midibert report find the curve by the input's identity.\n"
 	       "Ctrl-C leaves everything as it was. docs/CALIBRATION.md tells more.\n\n"
 	       "  --source alsa|jack|auto|file:PATH  where notes come from; a MIDI file holds what would be played; default "
 	       "auto\n"
 	       "  --connect NAME  also connect this software port or client; repeat it for more\n"
-	       "  --out FILE      the curve; default $XDG_CONFIG_HOME/midibert/INPUT.curve (~/.config)\n"
-	       "  --device NAME   the name to file it under; default the input's\n"
+	       "  --out FILE      the curve; default $XDG_CONFIG_HOME/midibert/IDENTITY.curve (~/.config)\n"
+	       "  --device NAME   the identity or name to file it under; default the input's identity\n"
 	       "  --help          this text\n");
 }
 
@@ -144,7 +144,8 @@ static enum status next_note(struct calibration *calibration, struct event *note
 			continue;
 		if (calibration->input < 0) {
 			calibration->input = event.input;
-			source_input_name(calibration->source, event.input, calibration->device, sizeof calibration->device);
+			source_input_identity(calibration->source, event.input, calibration->device,
+					      sizeof calibration->device);
 		}
 		if (event.input == calibration->input) {
 			*note = event;

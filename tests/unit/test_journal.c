@@ -76,6 +76,8 @@ static void test_round_trips(void **state)
 	assert_true(back.as.state.paused && back.as.state.skipped_last == 9);
 	round_trip(&(struct journal_entry){.kind = JOURNAL_INPUT, .number = 3}, "a keyboard: port 1");
 	assert_string_equal(text, "a keyboard: port 1");
+	round_trip(&(struct journal_entry){.kind = JOURNAL_IDENTITY, .number = 3}, "usb:1d6b:0104:0001 a keyboard");
+	assert_true(back.kind == JOURNAL_IDENTITY && back.number == 3);
 	round_trip(&(struct journal_entry){.kind = JOURNAL_MESSAGE}, "/midibert/melody/off\tii\t1\t60");
 	assert_string_equal(text, "/midibert/melody/off\tii\t1\t60");
 }
