@@ -34,7 +34,7 @@ struct job {
 
 static void print_help(void)
 {
-	printf("usage: midibert temper --model FILE --out FILE --manifest HEAD,...=TRAIN.tsv... \\\n"
+	printf("usage: midibert temper --model FILE --out FILE [--manifest HEAD,...=TRAIN.tsv...] \\\n"
 	       "                       --valid HEAD,...=VALID.tsv...\n\n"
 	       "Makes the confidences of a weights file mean what they say, and lets it say unknown: a temperature a head,\n"
 	       "fitted on its validation parts, and for every head that sees velocities what playing is familiar to it, "
@@ -42,7 +42,7 @@ static void print_help(void)
 	       "from its training parts. The network itself is written as it was.\n\n"
 	       "  --model FILE                 the weights\n"
 	       "  --out FILE                   where to write them; may be the same file\n"
-	       "  --manifest HEAD,...=FILE.tsv what these heads were trained on; may be given again\n"
+	       "  --manifest HEAD,...=FILE.tsv what these heads were trained on; may be given again. Without: as it was\n"
 	       "  --valid HEAD,...=FILE.tsv    what they were not trained on; may be given again\n"
 	       "  --coverage X                 share of the validation part that stays familiar (0.96)\n"
 	       "  --help                       this text\n");
@@ -140,7 +140,7 @@ static enum status learn_familiar(struct job *job, const struct model *model, st
 {
 	for (int h = 0; h < rewrite->shape.heads; h++) {
 		const struct head_offsets *offsets = &rewrite->parameters->head[h];
-		if (!shape_knows_familiar(&rewrite->shape.head[h]))
+		if (!shape_knows_familiar(&rewrite->shape.head[h]) || !is_taught(&job->train, h))
 			continue;
 		enum status status =
 		    familiarity_fit(model, h, &job->train.data, job->train.head[h], rewrite->values + offsets->familiar_mean,
@@ -209,8 +209,8 @@ static enum status calibrate(struct job *job, struct error *error)
 			struct head_spec *spec = &rewrite.shape.head[h];
 			bool knows =
 			    spec->setting == SETTING_PLAYED && is_taught(&job->train, h) && is_taught(&job->valid, h);
-			for (int i = 0; i < FAMILIAR_THRESHOLDS; i++)
-				spec->unfamiliar[i] = knows ? 1 : 0;
+			for (int i = 0; i < FAMILIAR_THRESHOLDS && knows; i++)
+				spec->unfamiliar[i] = 1;
 		}
 		status = rewrite_take(&rewrite, job->model, error);
 	}
@@ -271,8 +271,8 @@ static int read_options(int argc, char **argv, struct job *job)
 		return status;
 	if (optind < argc)
 		return tool_usage(name, "%s: not an option; manifests go with --manifest", argv[optind]);
-	if (!job->model || !job->out || !job->train.count || !job->valid.count)
-		return tool_usage(name, "--model, --out, --manifest and --valid are needed");
+	if (!job->model || !job->out || !job->valid.count)
+		return tool_usage(name, "--model, --out and --valid are needed");
 	return TOOL_DONE;
 }
 
