@@ -2,6 +2,7 @@
  * numbers apart, so that a vector holds sixteen keys and no sum runs across lanes. */
 #include "model/attend.h"
 
+#include "model/attend_bf16.h"
 #include "model/kernels.h"
 #include "model/vector.h"
 
@@ -100,6 +101,10 @@ VECTOR_INLINE void attend_rows(const int rows, const struct attend_keys *keys, c
 	}
 	long stride = high + ATTEND_PAD;
 	int block = low / ATTEND_BLOCK, blocks = (high + ATTEND_BLOCK - 1) / ATTEND_BLOCK;
+	if (keys->key_pairs) {
+		attend_bf16_scores(rows, keys, query, block, blocks, scale, scores, stride);
+		block = blocks;
+	}
 	for (; block + 2 <= blocks; block += 2)
 		score_blocks(rows, 2, keys, query, block, scale, scores, stride);
 	if (block < blocks)

@@ -3,9 +3,12 @@
 #ifndef MIDIBERTD_MODEL_ATTEND_H
 #define MIDIBERTD_MODEL_ATTEND_H
 
-#define ATTEND_ROWS 4	/* queries that share what is read of keys and values */
-#define ATTEND_BLOCK 16 /* keys that are kept together */
-#define ATTEND_PAD 48	/* floats past the last score and distance, and before the first distance, that must be readable */
+#include <stdint.h>
+
+#define ATTEND_ROWS 4	     /* queries that share what is read of keys and values */
+#define ATTEND_BLOCK 16	     /* keys that are kept together */
+#define ATTEND_PAIRS_MAX 128 /* of numbers of a key, where keys are kept in bf16 */
+#define ATTEND_PAD 48 /* floats past the last score and distance, and before the first distance, that must be readable */
 
 /* A multiple of whole vectors: how wide a value is kept. */
 #define ATTEND_VALUE(e) (((e) + 15) / 16 * 16)
@@ -14,10 +17,13 @@
 struct attend_keys {
 	int e;		       /* numbers of a key */
 	const int *slot;       /* place of each block in key and value */
-	const float *key;      /* [slots][e][ATTEND_BLOCK] */
+	const float *key;      /* [slots][e][ATTEND_BLOCK]; not read where key_pairs is not NULL */
 	const float *value;    /* [slots][ATTEND_BLOCK][ATTEND_VALUE(e)], zero past e */
 	const float *distance; /* [e][distance_stride]: column c stands for query 0 to key c; that of query i lies i left */
 	long distance_stride;
+	/* Both NULL, or keys and distances as pairs of bf16 along e, which is even (model/bf16.h). */
+	const uint32_t *key_pairs;	/* [slots][e / 2][ATTEND_BLOCK] */
+	const uint32_t *distance_pairs; /* [e / 2][distance_stride] */
 };
 
 /* Queries i = 0 .. rows - 1, rows <= ATTEND_ROWS, each of e numbers at query[i]: sees keys from[i] .. to[i] - 1, at least

@@ -3,6 +3,7 @@
 #include "model/lane.h"
 
 #include "model/attend.h"
+#include "model/bf16.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct lane *lane_new(const struct model *model, enum head_setting setting, int 
 	lane->model = model;
 	lane->setting = setting;
 	lane->window = window;
+	lane->pairs = model->distance_pairs != NULL;
 	lane->lookahead = setting == SETTING_CAUSAL		    ? 0
 			  : shape->lookahead == LOOKAHEAD_UNLIMITED ? window - 1
 								    : shape->lookahead;
@@ -82,6 +84,21 @@ static size_t slot_of(const struct lane *lane, int64_t row)
 	return (size_t)(row % lane->capacity);
 }
 
+static uint32_t *key_pairs(const struct lane *lane, int layer, size_t head)
+{
+	size_t e = (size_t)(lane->model->shape.width / lane->model->shape.attention_heads);
+	return (uint32_t *)(void *)lane->layer[layer].key + head * (size_t)lane->capacity * e / 2;
+}
+
+static void put_pairs(struct lane *lane, int layer, size_t head, size_t slot, const float *key)
+{
+	size_t e = (size_t)(lane->model->shape.width / lane->model->shape.attention_heads), in_block = slot % ATTEND_BLOCK;
+	uint32_t *out = key_pairs(lane, layer, head) + (slot - in_block) * e / 2 + in_block, pairs[ATTEND_PAIRS_MAX];
+	bf16_rows(1, (int)e, key, (int)e, pairs);
+	for (size_t p = 0; p < e / 2; p++)
+		out[p * ATTEND_BLOCK] = pairs[p];
+}
+
 void lane_put_key(struct lane *lane, int layer, int64_t row, const float *qkv)
 {
 	const struct model_shape *shape = &lane->model->shape;
@@ -91,7 +108,9 @@ void lane_put_key(struct lane *lane, int layer, int64_t row, const float *qkv)
 	float *key = lane->layer[layer].key + (slot - in_block) * e + in_block;
 	float *value = lane->layer[layer].value + slot * size.value_width;
 	for (size_t head = 0; head < a; head++, key += capacity * e, value += capacity * size.value_width) {
-		for (size_t c = 0; c < e; c++)
+		if (lane->pairs)
+			put_pairs(lane, layer, head, slot, qkv + d + head * e);
+		for (size_t c = 0; c < e && !lane->pairs; c++)
 			key[c * ATTEND_BLOCK] = qkv[d + head * e + c];
 		memcpy(value, qkv + 2 * d + head * e, e * sizeof *value);
 	}
@@ -155,13 +174,16 @@ static void attend_rows(struct lane *lane, int layer, int64_t row, int rows, int
 		const float *query[ATTEND_ROWS];
 		float *out[ATTEND_ROWS];
 		size_t rows_before = (size_t)head * (size_t)lane->capacity;
-		const struct attend_keys keys = {.e = e,
-						 .slot = lane->slot,
-						 .key = lane->layer[layer].key + rows_before * (size_t)e,
-						 .value = lane->layer[layer].value + rows_before * size.value_width,
-						 .distance =
-						     model_distance(model, layer) + (model->shape.span - 1 - (row - low)),
-						 .distance_stride = model->distance_stride};
+		const struct attend_keys keys = {
+		    .e = e,
+		    .slot = lane->slot,
+		    .key = lane->layer[layer].key + rows_before * (size_t)e,
+		    .value = lane->layer[layer].value + rows_before * size.value_width,
+		    .distance = model_distance(model, layer) + (model->shape.span - 1 - (row - low)),
+		    .distance_stride = model->distance_stride,
+		    .key_pairs = lane->pairs ? key_pairs(lane, layer, (size_t)head) : NULL,
+		    .distance_pairs =
+			lane->pairs ? model_distance_pairs(model, layer) + (model->shape.span - 1 - (row - low)) : NULL};
 		for (int i = 0; i < rows; i++) {
 			query[i] = queries[i] + head * e;
 			out[i] = y + i * d + head * e;

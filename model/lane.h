@@ -6,12 +6,13 @@
 
 #include "model/network.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct lane_layer {
 	float *input, *query; /* [capacity][d]: the layer's input and its queries; NULL in a causal lane */
-	float *key;	      /* [a][slots][e][ATTEND_BLOCK] */
+	float *key;	      /* [a][slots][e][ATTEND_BLOCK], or half of it: [a][slots][e / 2][ATTEND_BLOCK] pairs of bf16 */
 	float *value;	      /* [a][slots][ATTEND_BLOCK][ATTEND_VALUE(e)] */
 };
 
@@ -19,6 +20,7 @@ struct lane {
 	const struct model *model;
 	enum head_setting setting;
 	int window, lookahead;
+	bool pairs;	  /* keys are kept in bf16 */
 	int64_t capacity; /* rows of the rings, whole blocks */
 	int64_t states;	  /* rows of the ring of hidden states */
 	int64_t rows;	  /* that have been computed since the reset */

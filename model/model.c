@@ -5,6 +5,7 @@
 
 #include "model/attend.h"
 #include "model/backends.h"
+#include "model/bf16.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
 
@@ -52,6 +53,33 @@ static void turn_distances(struct model *model)
 	}
 }
 
+const uint32_t *model_distance_pairs(const struct model *model, int layer)
+{
+	int e = model->shape.width / model->shape.attention_heads;
+	return model->distance_pairs ? model->distance_pairs + (long)(layer * e / 2) * model->distance_stride + ATTEND_PAD
+				     : NULL;
+}
+
+/* Attention is as exact as the products: with our bf16 its scores are bf16, too. */
+static bool pair_distances(struct model *model)
+{
+	int e = model->shape.width / model->shape.attention_heads;
+	long stride = model->distance_stride, rows = (long)model->shape.layers * e;
+	free(model->distance_pairs);
+	model->distance_pairs = NULL;
+	if (model->backend != &backend_avx512_bf16 || e % 2 != 0 || e / 2 > ATTEND_PAIRS_MAX)
+		return true;
+	model->distance_pairs = malloc((size_t)(rows / 2 * stride) * sizeof *model->distance_pairs);
+	if (!model->distance_pairs)
+		return false;
+	for (long row = 0; row < rows; row += 2)
+		for (long j = 0; j < stride; j++) {
+			const float *from = model->distance + row * stride + j, both[2] = {from[0], from[stride]};
+			bf16_rows(1, 2, both, 2, &model->distance_pairs[row / 2 * stride + j]);
+		}
+	return true;
+}
+
 static void free_linear(struct model *model)
 {
 	for (int i = 0; i < LAYERS_MAX; i++) {
@@ -79,7 +107,9 @@ static enum status use(struct model *model, const struct backend *backend, struc
 		    !linear_new(&linear->output, backend, d, f, w + o->output.weight))
 			return status_fail(error, STATUS_NO_MEMORY, "%s: no memory to pack the weights", model->path);
 	}
-	return STATUS_OK;
+	return pair_distances(model)
+		   ? STATUS_OK
+		   : status_fail(error, STATUS_NO_MEMORY, "%s: no memory to pack the weights", model->path);
 }
 
 enum status model_load(const char *path, struct model **result, struct error *error)
@@ -102,8 +132,8 @@ enum status model_load(const char *path, struct model **result, struct error *er
 	model->values = malloc(model->parameters->elements * sizeof(float));
 	model->folded = malloc(TOKEN_VOCABULARY_SUM * d * sizeof(float));
 	model->token_bias = malloc(d * sizeof(float));
-	model->distance =
-	    calloc((size_t)shape->layers * (d / (size_t)shape->attention_heads), (size_t)model->distance_stride * sizeof(float));
+	model->distance = calloc((size_t)shape->layers * (d / (size_t)shape->attention_heads),
+				 (size_t)model->distance_stride * sizeof(float));
 	if (!model->path || !model->values || !model->folded || !model->token_bias || !model->distance) {
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: no memory to load the weights", path);
 		goto fail;
@@ -134,6 +164,7 @@ void model_free(struct model *model)
 	free(model->folded);
 	free(model->token_bias);
 	free(model->distance);
+	free(model->distance_pairs);
 	free(model->path);
 	free(model);
 }
@@ -210,7 +241,7 @@ void model_note_logits(const struct model *model, int head, const float *hidden,
 	for (int row = 0; row < count; row += HEAD_ROWS) {
 		int rows = count - row < HEAD_ROWS ? count - row : HEAD_ROWS;
 		model_classify(model, head, hidden + (size_t)row * (size_t)in, rows, inner,
-			 logits + (size_t)row * (size_t)classes);
+			       logits + (size_t)row * (size_t)classes);
 	}
 }
 

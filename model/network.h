@@ -14,11 +14,13 @@ struct layer_linear {
 struct model {
 	struct model_shape shape;
 	struct parameters *parameters;
-	struct safetensors *file;   /* kept for its metadata */
-	float *values;		    /* [parameters->elements] */
-	float *folded;		    /* [1280][d]: each embedding row, scaled, already through its part of in_linear */
-	float *token_bias;	    /* [d]: bias of in_linear + token type row 0 */
-	float *distance;	    /* per layer [e][stride]: column W - 1 - (l - r) of a layer's is E of that distance; pads around */
+	struct safetensors *file; /* kept for its metadata */
+	float *values;		  /* [parameters->elements] */
+	float *folded;		  /* [1280][d]: each embedding row, scaled, already through its part of in_linear */
+	float *token_bias;	  /* [d]: bias of in_linear + token type row 0 */
+	float *distance; /* per layer [e][stride]: column W - 1 - (l - r) of a layer's is E of that distance; pads around */
+	uint32_t
+	    *distance_pairs; /* the same per layer as [e / 2][stride] pairs of bf16; NULL: the backend's attention is fp32 */
 	long distance_stride;
 	int folded_row[ATTRIBUTES]; /* first row of each attribute in folded */
 	struct layer_linear linear[LAYERS_MAX];
@@ -28,6 +30,8 @@ struct model {
 
 /* Distances of a layer, [e][distance_stride], from l - r = W - 1 in column 0 to -(W - 1). */
 const float *model_distance(const struct model *model, int layer);
+/* The same as [e / 2][distance_stride] pairs of bf16; NULL: attention is fp32. */
+const uint32_t *model_distance_pairs(const struct model *model, int layer);
 
 /* The two layers that every head ends with: in[count][shape_head_input] -> 256, ReLU, -> logits[count][C]. inner: scratch,
  * [count][HEAD_INNER]. */

@@ -1,6 +1,7 @@
 /* Kernels and matrix products against their definitions: OpenBLAS and bf16 against the naive product, vector code against
  * libm, on sizes that do and do not fill whole vectors and panels. */
 #include "base/random.h"
+#include "model/attend.h"
 #include "model/kernels.h"
 #include "model/matrix.h"
 #include "model/bf16.h"
@@ -194,12 +195,68 @@ static void test_dropout(void **state)
 	free(x), free(again);
 }
 
+/* Numbers that bf16 holds exactly: attention over pairs then is that over floats, but for the order of sums. */
+static void test_attend_bf16(void **state)
+{
+	enum { E = 64, BLOCKS = 5, KEYS = BLOCKS * ATTEND_BLOCK, STRIDE = KEYS + 2 * ATTEND_PAD };
+	static const int slot[BLOCKS] = {3, 0, 4, 1, 2};
+	(void)state;
+	if (!bf16_available())
+		skip();
+	float *key = noise(KEYS * E), *value = noise(KEYS * E), *distance = noise(E * STRIDE),
+	      *query = noise(ATTEND_ROWS * E);
+	float scores[ATTEND_ROWS * (KEYS + ATTEND_PAD)], y[2][ATTEND_ROWS * E];
+	uint32_t *key_pairs = malloc(KEYS * E / 2 * sizeof *key_pairs);
+	uint32_t *distance_pairs = malloc(E / 2 * STRIDE * sizeof *distance_pairs);
+	for (int i = 0; i < KEYS * E; i++)
+		key[i] = roundf(key[i] * 16) / 16;
+	for (int i = 0; i < E * STRIDE; i++)
+		distance[i] = roundf(distance[i] * 16) / 16;
+	for (int i = 0; i < ATTEND_ROWS * E; i++)
+		query[i] = roundf(query[i] * 16) / 16;
+	for (int row = 0; row < BLOCKS * E / 2; row++) /* two rows of a block, or of the distances, become one of pairs */
+		for (int k = 0; k < ATTEND_BLOCK; k++) {
+			const float *from = key + 2 * row * ATTEND_BLOCK + k, both[2] = {from[0], from[ATTEND_BLOCK]};
+			bf16_rows(1, 2, both, 2, &key_pairs[row * ATTEND_BLOCK + k]);
+		}
+	for (int row = 0; row < E / 2; row++)
+		for (int j = 0; j < STRIDE; j++) {
+			const float *from = distance + 2 * row * STRIDE + j, both[2] = {from[0], from[STRIDE]};
+			bf16_rows(1, 2, both, 2, &distance_pairs[row * STRIDE + j]);
+		}
+	for (int rows = 1; rows <= ATTEND_ROWS; rows++) {
+		const float *queries[ATTEND_ROWS];
+		int from[ATTEND_ROWS], to[ATTEND_ROWS];
+		for (int i = 0; i < rows; i++) {
+			queries[i] = query + i * E;
+			from[i] = 5 + i;
+			to[i] = KEYS - 20 + i * 3;
+		}
+		for (int pass = 0; pass < 2; pass++) {
+			float *out[ATTEND_ROWS];
+			for (int i = 0; i < rows; i++)
+				out[i] = y[pass] + i * E;
+			const struct attend_keys keys = {.e = E,
+							 .slot = slot,
+							 .key = key,
+							 .value = value,
+							 .distance = distance + ATTEND_PAD,
+							 .distance_stride = STRIDE,
+							 .key_pairs = pass ? key_pairs : NULL,
+							 .distance_pairs = pass ? distance_pairs + ATTEND_PAD : NULL};
+			attend(rows, &keys, queries, from, to, scores, out);
+		}
+		assert_close(y[0], y[1], rows * E, 1e-4);
+	}
+	free(key), free(value), free(distance), free(query), free(key_pairs), free(distance_pairs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_matrix),     cmocka_unit_test(test_bf16_products),
 	    cmocka_unit_test(test_layer_norm), cmocka_unit_test(test_gelu_tanh_softmax),
-	    cmocka_unit_test(test_dropout),
+	    cmocka_unit_test(test_dropout),    cmocka_unit_test(test_attend_bf16),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
