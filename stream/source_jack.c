@@ -317,7 +317,7 @@ static void identify(const jack_port_t *port, const char *name, char identity[PO
 		snprintf(identity, PORT_NAME_MAX, "%s", name);
 	if (!(jack_port_flags(port) & JackPortIsPhysical))
 		return;
-	char first[PORT_NAME_MAX], second[PORT_NAME_MAX];
+	char first[PORT_NAME_MAX] = "", second[PORT_NAME_MAX] = "";
 	char *const aliases[2] = {first, second};
 	if (jack_port_name_size() <= PORT_NAME_MAX && jack_port_get_aliases(port, aliases) > 0)
 		snprintf(identity, PORT_NAME_MAX, "%s", first);
