@@ -21,7 +21,7 @@ struct setup {
 	double bpm;	/* of a fixed grid */
 	int window;
 	bool warming;	 /* what the engine says meanwhile is thrown away */
-	int64_t note_us; /* time of one inference for one new note, median, measured while warming up */
+	int64_t note_us; /* time of one inference for one new note, lower quartile, measured while warming up */
 	bool narrowed;	 /* the window is smaller than what was asked for: the budget */
 	struct engine_sink sink;
 };
