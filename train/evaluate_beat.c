@@ -290,7 +290,7 @@ enum status evaluate_beat(const struct rhythm_pieces *pieces, const struct rhyth
 	size_t count = pieces->count;
 	double *figures = calloc(METHODS * FIGURES * count + 1, sizeof *figures);
 	struct tracker *tracker = tracker_new(network);
-	struct scores scores[METHODS];
+	struct scores scores[METHODS] = {{0}};
 	bool good = figures && tracker;
 
 	*evaluation = (struct beat_evaluation){.files = count};

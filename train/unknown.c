@@ -59,7 +59,7 @@ static int by_arrival(const void *left, const void *right)
 /* Plays a passage to its last note-on. */
 static void play(struct session *session, const struct piece_note *notes, int count)
 {
-	struct event events[2 * NOTES_MAX];
+	struct event events[2 * NOTES_MAX] = {0};
 	struct replay replay;
 	int64_t start_us = notes[0].onset_us, last_us = notes[count - 1].onset_us;
 	int made = 0;
