@@ -14,11 +14,11 @@ enum event_kind {
 	EVENT_PEDAL,	     /* input, channel, pitch = controller (64, 66, 67), velocity = value 0-127 */
 	EVENT_INPUT_PRESENT, /* input; its name is in the source's table */
 	EVENT_INPUT_GONE,    /* input, pitch = enum input_loss; note-offs of its held notes have been sent before */
-	EVENT_CLOCK,	     /* input; pitch = MIDI status: 0xf8 tick, 0xfa start, 0xfb continue, 0xfc stop, 0xf2 song position,
-			      * with position in sixteenths of a quarter */
-	EVENT_TRANSPORT,     /* JACK's: channel 1 rolling, 0 stopped; note_id = bar from 0; position in the bar in millionths of a
-			      * quarter; duration_us of a quarter, 0: no tempo is known; signature pitch / velocity */
-	EVENT_END	     /* a file is over: finalise everything */
+	EVENT_CLOCK,	 /* input; pitch = MIDI status: 0xf8 tick, 0xfa start, 0xfb continue, 0xfc stop, 0xf2 song position,
+			  * with position in sixteenths of a quarter */
+	EVENT_TRANSPORT, /* JACK's: channel 1 rolling, 0 stopped; note_id = bar from 0; position in the bar in millionths of
+			  * a quarter; duration_us of a quarter, 0: no tempo is known; signature pitch / velocity */
+	EVENT_END	 /* a file is over: finalise everything */
 };
 
 #define EVENT_TRANSPORT_QUARTER 1000000

@@ -27,8 +27,8 @@ enum dynamic { DYNAMIC_PP, DYNAMIC_P, DYNAMIC_MP, DYNAMIC_MF, DYNAMIC_F, DYNAMIC
 struct prediction {
 	int64_t event_us;   /* of the note the label is about; of the newest note for style and emotion */
 	int64_t trigger_us; /* the later of event and arrival time: of the note itself for its first label (latency counts
-			     * from here), else of the newest event that this answer has seen; 0 = a time-out. PREDICT_RESET in
-			     * the daemon: how many resets there have been */
+			     * from here), else of the newest event that this answer has seen; 0 = a time-out. PREDICT_RESET
+			     * in the daemon: how many resets there have been */
 	int32_t note_id;
 	uint8_t kind;  /* enum prediction_kind */
 	uint8_t stage; /* enum prediction_stage */

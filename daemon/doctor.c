@@ -136,7 +136,8 @@ static void check_weights_and_ports(struct doctor *doctor, const struct options 
 		       rhythm_licence(setup.rhythm));
 	backend_tell_why(model_backend(setup.model), options->backend, why, sizeof why);
 	report(doctor, FINDING_OK, "backend", "%s", why);
-	report(doctor, FINDING_OK, "one note", "%.2f ms, lower quartile of those measured now", (double)setup.note_us / 1000);
+	report(doctor, FINDING_OK, "one note", "%.2f ms, lower quartile of those measured now",
+	       (double)setup.note_us / 1000);
 	double budget_ms = (double)setup_budget_us(options) / 1000;
 	if (budget_ms > 0)
 		report(doctor, setup.note_us <= setup_budget_us(options) ? FINDING_OK : FINDING_NOTE, "budget",

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const event_names[] = {
-    [EVENT_NOTE_ON] = "on",	 [EVENT_NOTE_OFF] = "off", [EVENT_PEDAL] = "pedal", [EVENT_INPUT_PRESENT] = "present",
-    [EVENT_INPUT_GONE] = "gone", [EVENT_CLOCK] = "clock",  [EVENT_TRANSPORT] = "transport", [EVENT_END] = "end"};
+static const char *const event_names[] = {[EVENT_NOTE_ON] = "on",	   [EVENT_NOTE_OFF] = "off",
+					  [EVENT_PEDAL] = "pedal",	   [EVENT_INPUT_PRESENT] = "present",
+					  [EVENT_INPUT_GONE] = "gone",	   [EVENT_CLOCK] = "clock",
+					  [EVENT_TRANSPORT] = "transport", [EVENT_END] = "end"};
 #define EVENT_NAMES (sizeof event_names / sizeof event_names[0])
 
 static const char *const reasons[] = {"pause", "pedal", "reset", "input"};
@@ -62,8 +63,8 @@ size_t journal_write(const struct journal_entry *entry, const char *text, char l
 		return (size_t)snprintf(line, room, "%c %" PRId64 " %.17g %" PRId32 " %" PRId32 " %d\n", entry->kind,
 					entry->now_us, state->bpm, state->skipped_first, state->skipped_last, state->paused);
 	case JOURNAL_TOLD_TEMPO:
-		return (size_t)snprintf(line, room, "%c %" PRId64 " %.17g %.17g %d\n", entry->kind, entry->now_us, tempo->bpm,
-					tempo->confidence, tempo->source);
+		return (size_t)snprintf(line, room, "%c %" PRId64 " %.17g %.17g %d\n", entry->kind, entry->now_us,
+					tempo->bpm, tempo->confidence, tempo->source);
 	case JOURNAL_TOLD_BEAT:
 		return (size_t)snprintf(line, room, "%c %" PRId64 " %d %d %.17g %.17g %" PRId64 "\n", entry->kind,
 					entry->now_us, beat->bar, beat->beat, beat->confidence, beat->bpm, beat->event_us);
@@ -92,16 +93,16 @@ static bool read_event(const char *line, struct journal_entry *entry)
 		   &entry->now_us, name, &e->note_id, &input, &channel, &pitch, &velocity, &e->event_us, &e->arrival_us,
 		   &e->position, &e->duration_us, &heard, &used) != 12)
 		return false;
-	if (line[used] != '\0' && (sscanf(line + used, " %d %d%n", &fine, &heard_fine, &more) != 2 || line[used + more] != '\0'))
+	if (line[used] != '\0' &&
+	    (sscanf(line + used, " %d %d%n", &fine, &heard_fine, &more) != 2 || line[used + more] != '\0'))
 		return false;
 	size_t kind = 0;
 	while (kind < EVENT_NAMES && strcmp(event_names[kind], name) != 0)
 		kind++;
 	if (kind == EVENT_NAMES || input < 0 || input >= INPUTS_MAX || channel < 0 || channel > 15 || pitch < 0 ||
-	    pitch > 127 || velocity < 0 || velocity > 127 || heard < 0 || heard > 127 || fine < 0 ||
-	    fine > 127 || heard_fine < 0 || heard_fine > 127 || e->note_id < 0 ||
-	    !is_sane(e->event_us) || !is_sane(e->arrival_us) || !is_sane(e->duration_us) || e->position < -1 ||
-	    e->position > (int64_t)1 << 40)
+	    pitch > 127 || velocity < 0 || velocity > 127 || heard < 0 || heard > 127 || fine < 0 || fine > 127 ||
+	    heard_fine < 0 || heard_fine > 127 || e->note_id < 0 || !is_sane(e->event_us) || !is_sane(e->arrival_us) ||
+	    !is_sane(e->duration_us) || e->position < -1 || e->position > (int64_t)1 << 40)
 		return false;
 	e->kind = (uint8_t)kind;
 	e->input = (uint8_t)input;
@@ -151,8 +152,8 @@ static bool read_bpm(const char *line, struct journal_entry *entry)
 static bool read_tempo(const char *line, struct journal_entry *entry)
 {
 	struct beat_tempo *tempo = &entry->as.tempo;
-	return sscanf(line, "%*c %" SCNd64 " %lf %lf %d", &entry->now_us, &tempo->bpm, &tempo->confidence,
-		      &tempo->source) == 4 &&
+	return sscanf(line, "%*c %" SCNd64 " %lf %lf %d", &entry->now_us, &tempo->bpm, &tempo->confidence, &tempo->source) ==
+		   4 &&
 	       tempo->bpm >= 0 && tempo->bpm < 1e6 && tempo->confidence >= 0 && tempo->confidence <= 1 &&
 	       tempo->source >= 0 && tempo->source < BEAT_SOURCES;
 }

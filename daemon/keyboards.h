@@ -26,8 +26,8 @@ void keyboards_appear(struct keyboards *keyboards, int input, const char *identi
 static inline void keyboards_translate(struct keyboards *keyboards, struct event *event)
 {
 	if (event->kind == EVENT_NOTE_ON)
-		touch_translate(atomic_load_explicit(&keyboards->touch[event->input], memory_order_acquire), &event->velocity,
-				&event->fine);
+		touch_translate(atomic_load_explicit(&keyboards->touch[event->input], memory_order_acquire),
+				&event->velocity, &event->fine);
 }
 
 #endif

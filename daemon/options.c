@@ -615,6 +615,6 @@ void options_print(const struct options *options, FILE *file)
 	if (options->take_pedal)
 		fprintf(file, "take-pedal = %s\n", options->take_pedal == 66 ? "sostenuto" : "soft");
 	fprintf(file, "grid = %s\nbackend = %s\nspeed = %g\nloop = %s\nosc-timing = %s\nprint = %s\n",
-		option_grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no", options->bundle ? "bundle" : "immediate",
-		options->print ? "yes" : "no");
+		option_grids[options->grid], options->backend, options->speed, options->loop ? "yes" : "no",
+		options->bundle ? "bundle" : "immediate", options->print ? "yes" : "no");
 }

@@ -21,7 +21,15 @@ enum option_source {
 	SOURCE_KIND_FILE,
 	SOURCE_KIND_TAKE /* not from an option: a recording is repeated (daemon/repeat.h) */
 };
-enum option_grid { GRID_KIND_AUTO, GRID_KIND_FILE, GRID_KIND_CLOCK, GRID_KIND_JACK, GRID_KIND_TAP, GRID_KIND_FIXED, GRID_KIND_TRACKER };
+enum option_grid {
+	GRID_KIND_AUTO,
+	GRID_KIND_FILE,
+	GRID_KIND_CLOCK,
+	GRID_KIND_JACK,
+	GRID_KIND_TAP,
+	GRID_KIND_FIXED,
+	GRID_KIND_TRACKER
+};
 extern const char *const option_grids[]; /* their names */
 #define OPTION_GRIDS 7
 

@@ -112,8 +112,8 @@ static void send_events(struct publisher *publisher)
 		if (event.kind == EVENT_CLOCK || event.kind == EVENT_TRANSPORT)
 			continue; /* the engine's alone */
 		bool present = event.kind == EVENT_INPUT_PRESENT;
-		struct input_names names = publisher->recorder && present ? input_names(publisher, &event)
-									  : (struct input_names){"", ""};
+		struct input_names names =
+		    publisher->recorder && present ? input_names(publisher, &event) : (struct input_names){"", ""};
 		recorder_event(publisher->recorder, publisher->take, &event, present ? &names : NULL, now_us);
 		publisher_send_event(publisher, &event, now_us);
 		log_input(publisher, &event);

@@ -15,11 +15,11 @@
 struct publisher {
 	struct shared *shared;
 	struct osc_server *server;
-	const struct grid *grid;   /* of a file: read for its tempo; NULL: live, told by cues */
-	int priority;		   /* wanted, of SCHED_FIFO: below the engine's, for what it says must leave; 0: none */
-	FILE *print;		   /* watched for a closed terminal; NULL: none */
-	struct loader *loader;	   /* of other weights; NULL on the virtual clock, which takes no command */
-	struct recorder *recorder; /* NULL: nothing is recorded */
+	const struct grid *grid;    /* of a file: read for its tempo; NULL: live, told by cues */
+	int priority;		    /* wanted, of SCHED_FIFO: below the engine's, for what it says must leave; 0: none */
+	FILE *print;		    /* watched for a closed terminal; NULL: none */
+	struct loader *loader;	    /* of other weights; NULL on the virtual clock, which takes no command */
+	struct recorder *recorder;  /* NULL: nothing is recorded */
 	struct announcer announcer; /* server and recorder are set by publisher_start */
 	/* osc thread only */
 	struct latency latency;
@@ -31,7 +31,7 @@ struct publisher {
 	enum osc_state state;
 	struct osc_status status; /* last told; also what is left when the source has gone */
 	int32_t period_us;
-	bool waiting; /* for the source's server; last told */
+	bool waiting;  /* for the source's server; last told */
 	uint32_t take; /* how many resets have been sent */
 };
 

@@ -118,8 +118,8 @@ static void push_text(struct recorder *recorder, struct journal_entry *entry, co
 	}
 }
 
-void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event,
-		    const struct input_names *names, int64_t now_us)
+void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event, const struct input_names *names,
+		    int64_t now_us)
 {
 	if (!recorder)
 		return;

@@ -37,8 +37,8 @@ void recorder_refused(struct recorder *recorder);
 
 /* ---- osc thread; no system call but one write to an eventfd. NULL is allowed ---- */
 
-void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event,
-		    const struct input_names *names, int64_t now_us);
+void recorder_event(struct recorder *recorder, uint32_t take, const struct event *event, const struct input_names *names,
+		    int64_t now_us);
 /* PREDICTION, RELEASE; COMMAND with its number and bpm. */
 void recorder_osc(struct recorder *recorder, uint32_t take, enum journal_kind kind, int64_t now_us, int number, double bpm);
 void recorder_state(struct recorder *recorder, uint32_t take, const struct journal_state *state, int64_t now_us);

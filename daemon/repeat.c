@@ -269,9 +269,7 @@ static bool play(struct repeat *repeat)
 		case JOURNAL_EVENT: send_event(repeat, &entry, input_name); break;
 		case JOURNAL_PREDICTION: send_label(repeat, entry.now_us); break;
 		case JOURNAL_RELEASE: osc_server_release(repeat->server, entry.now_us); break;
-		case JOURNAL_COMMAND:
-			publisher_apply(repeat->publisher, (enum order_kind)entry.number);
-			break;
+		case JOURNAL_COMMAND: publisher_apply(repeat->publisher, (enum order_kind)entry.number); break;
 		case JOURNAL_STATE:
 			repeat->publisher->bpm = entry.as.state.bpm;
 			repeat->publisher->paused = entry.as.state.paused;

@@ -27,8 +27,9 @@ enum status shared_open(struct shared *shared, struct error *error)
 	shared->main_wake = wake_open();
 	shared->loader_wake = wake_open();
 	pthread_mutex_init(&shared->source_mutex, NULL);
-	if (shared->engine_events && shared->osc_events && shared->predictions && shared->cues && shared->orders && shared->handovers &&
-	    shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0 && shared->loader_wake >= 0)
+	if (shared->engine_events && shared->osc_events && shared->predictions && shared->cues && shared->orders &&
+	    shared->handovers && shared->engine_wake >= 0 && shared->osc_wake >= 0 && shared->main_wake >= 0 &&
+	    shared->loader_wake >= 0)
 		return STATUS_OK;
 	shared_close(shared);
 	return status_fail(error, STATUS_NO_MEMORY, "no memory or descriptors for the rings between threads");

@@ -22,7 +22,7 @@ struct order { /* osc to engine: a control message that concerns labels */
 	enum order_kind kind;
 	double bpm;
 	int64_t arrival_us; /* of a tap */
-	uint64_t events; /* that osc has told before: the engine takes them in before it obeys */
+	uint64_t events;    /* that osc has told before: the engine takes them in before it obeys */
 };
 
 /* loader to engine: copy what you know, or let another engine go on in your place. */

@@ -18,7 +18,8 @@ struct take_head {
 	double bpm;	 /* when the take began; of the fixed grid */
 	char *settings;	 /* options that were given, as a configuration file has them; to be written: each after "set " */
 	struct smf *map; /* tempo map of a file grid; NULL: none */
-	char input[INPUTS_MAX][TAKE_NAME_MAX], identity[INPUTS_MAX][TAKE_NAME_MAX]; /* identity: empty where it is the name */
+	char input[INPUTS_MAX][TAKE_NAME_MAX],
+	    identity[INPUTS_MAX][TAKE_NAME_MAX]; /* identity: empty where it is the name */
 };
 
 /* Main thread. From what is running. */

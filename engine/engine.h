@@ -75,8 +75,8 @@ void engine_expire(struct engine *engine, int64_t now_us);
  */
 void engine_finalise(struct engine *engine, int64_t now_us);
 
-/* Finalises, takes back style and emotion (unknown, all classes alike), emits PREDICT_RESET, then forgets the window; note ids
- * go on. */
+/* Finalises, takes back style and emotion (unknown, all classes alike), emits PREDICT_RESET, then forgets the window; note
+ * ids go on. */
 void engine_reset(struct engine *engine, int64_t now_us);
 
 /* Kinds of predictions that somebody listens for, a bit 1u << enum prediction_kind each; all at first. What no other kind
@@ -122,8 +122,8 @@ void engine_watch(struct engine *engine, void (*inferred)(void *context, int64_t
 /* The model's head that is published as this kind of prediction, or -1. */
 int engine_head(const struct engine *engine, enum prediction_kind kind);
 
-/* How strange the newest notes were to that head when it last answered (model/familiar.h): above 1 its answers are unknown. 0:
- * it is not there or cannot tell. */
+/* How strange the newest notes were to that head when it last answered (model/familiar.h): above 1 its answers are unknown.
+ * 0: it is not there or cannot tell. */
 float engine_strangeness(const struct engine *engine, enum prediction_kind kind);
 
 /* The newest answer to a note, PREDICT_MELODY or a PREDICT_VELOCITY, sent or not; that of the final label once there is

@@ -135,8 +135,8 @@ static enum status read_tensors(const struct safetensors *file, const char *path
 
 		if (!info || info->dimensions != table[i].dimensions || info->elements != table[i].elements ||
 		    info->shape[0] != table[i].shape[0])
-			return status_fail(error, STATUS_BAD_DATA, "%.300s: tensor %s is missing or has another shape",
-					   path, table[i].name);
+			return status_fail(error, STATUS_BAD_DATA, "%.300s: tensor %s is missing or has another shape", path,
+					   table[i].name);
 		safetensors_get(file, (size_t)index, values + table[i].offset);
 	}
 	return STATUS_OK;

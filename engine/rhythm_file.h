@@ -29,8 +29,8 @@ enum status rhythm_load(const char *path, struct rhythm **rhythm, struct error *
 struct rhythm *rhythm_new(int units, const float *values);
 void rhythm_free(struct rhythm *rhythm); /* NULL is allowed */
 const struct rhythm_network *rhythm_network(const struct rhythm *rhythm);
-const char *rhythm_sha256(const struct rhythm *rhythm); /* of the file; empty if there is none */
-const char *rhythm_path(const struct rhythm *rhythm);	/* likewise */
+const char *rhythm_sha256(const struct rhythm *rhythm);	 /* of the file; empty if there is none */
+const char *rhythm_path(const struct rhythm *rhythm);	 /* likewise */
 const char *rhythm_licence(const struct rhythm *rhythm); /* as the file states it */
 
 enum status rhythm_write(const char *path, int units, const float *values, const struct safetensors_text *texts,

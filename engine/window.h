@@ -22,9 +22,9 @@ struct note {
 	struct place place;
 	struct token token;
 	uint8_t pitch, velocity, fine; /* fine: 128ths of a velocity beside the tokens', which are of four */
-	bool ended;    /* its key is up */
-	bool decided;  /* melody/on has been sent or will never be */
-	bool sounding; /* melody/on has been sent, melody/off has not */
+	bool ended;		       /* its key is up */
+	bool decided;		       /* melody/on has been sent or will never be */
+	bool sounding;		       /* melody/on has been sent, melody/off has not */
 	struct label label[LABELS];
 };
 

@@ -72,9 +72,8 @@ enum status parameters_write(const struct parameters *parameters, const struct m
 			     size_t text_count, struct error *error);
 
 /* Random start: tables normal(0, 0.02), weights normal(0, 0.6 / sqrt(in)), norms 1, biases 0, but for
- * query biases and distance tables that give each attention head a slope over distance, and causal velocity heads, which start
- * as the blend (model/predictors.h); the same for the same seed on every
- * machine. */
+ * query biases and distance tables that give each attention head a slope over distance, and causal velocity heads, which
+ * start as the blend (model/predictors.h); the same for the same seed on every machine. */
 void parameters_initialise(const struct parameters *parameters, const struct model_shape *shape, uint64_t seed,
 			   float *values);
 

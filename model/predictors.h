@@ -12,13 +12,10 @@
 #define PREDICTORS_SCALE 32.0f
 #define PREDICTORS_BLEND 5 /* which of them the blend is */
 
-/* In order, as a weights file names them. Velocities v stand as (v - MIDDLE) / SCALE, so that they spread about as hidden states
- * do; with no earlier note they are 0.
- *   last          of the note before
- *   mean2, mean8, mean32   means of so many notes before, or of fewer where there are no more
- *   near16        of the nearest pitch among the 16 notes before; the later one of two as near
- *   blend         (mean8 + near16) / 2: the rule that a model must beat
- *   near64        as near16, among 64
+/* In order, as a weights file names them. Velocities v stand as (v - MIDDLE) / SCALE, so that they spread about as hidden
+ * states do; with no earlier note they are 0. last          of the note before mean2, mean8, mean32   means of so many notes
+ * before, or of fewer where there are no more near16        of the nearest pitch among the 16 notes before; the later one of
+ * two as near blend         (mean8 + near16) / 2: the rule that a model must beat near64        as near16, among 64
  *   weighted32    mean of 32, each weighted by 1 / ((2 + semitones away) (8 + notes ago))
  *   highest8, lowest8      of the highest and the lowest pitch among the 8 notes before; the later one of two
  *   spread32      standard deviation of 32, / 32

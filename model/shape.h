@@ -45,10 +45,12 @@ struct head_spec {
 	enum head_setting setting;
 	int classes;
 	char label[CLASSES_MAX][LABEL_NAME_MAX];
-	float temperature;   /* logits are divided by it: calibration; 1 when not calibrated */
-	float piece_temperature; /* the same of a piece's mean log-probabilities, when a sequence head has heard all of it; 0: 1 */
-	float unknown_below; /* confidence under which the answer is unknown; 0: never */
-	float unfamiliar[FAMILIAR_THRESHOLDS]; /* distances (model/familiar.h) over which it is unknown, too; 0: none are known */
+	float temperature;	 /* logits are divided by it: calibration; 1 when not calibrated */
+	float piece_temperature; /* the same of a piece's mean log-probabilities, when a sequence head has heard all of it;
+				    0: 1 */
+	float unknown_below;	 /* confidence under which the answer is unknown; 0: never */
+	float unfamiliar[FAMILIAR_THRESHOLDS]; /* distances (model/familiar.h) over which it is unknown, too; 0: none are
+						  known */
 };
 
 struct model_shape {

@@ -87,7 +87,8 @@ static bool send_to(struct osc_server *server, struct receiver *receiver, const 
 }
 
 /* The tap gets the message without the bundle around it. */
-static void tap(struct osc_server *server, enum osc_address address, const unsigned char *datagram, size_t length, bool plain)
+static void tap(struct osc_server *server, enum osc_address address, const unsigned char *datagram, size_t length,
+		bool plain)
 {
 	size_t skip = server->timing == OSC_TIMING_BUNDLE && !plain ? OSC_BUNDLE_HEADER : 0;
 

@@ -10,12 +10,12 @@
 
 struct receiver {
 	struct endpoint peer; /* size 0: a name that nobody knows yet */
-	int fd; /* -1: could not be connected; receiver_connect tries again */
+	int fd;		      /* -1: could not be connected; receiver_connect tries again */
 	bool used;
-	bool fixed;    /* a target of the options: never removed */
-	int name;      /* a target that was given as a name: its number in the resolver, from 1; 0: figures, or a subscriber */
-	bool told;     /* that its name is not known */
-	bool leased;   /* subscribed until lease_end_us */
+	bool fixed;  /* a target of the options: never removed */
+	int name;    /* a target that was given as a name: its number in the resolver, from 1; 0: figures, or a subscriber */
+	bool told;   /* that its name is not known */
+	bool leased; /* subscribed until lease_end_us */
 	bool troubled; /* the system refused something: connect again before long */
 	int64_t lease_end_us;
 	int64_t briefed_us; /* when labels and status were last sent to it alone */

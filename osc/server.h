@@ -13,9 +13,9 @@
  *	osc_server_close(server);                               main thread, after the osc thread has ended
  *
  * No call blocks, but osc_server_open for two seconds at most where targets are names, and the terminal that `print` may be.
- * Names are looked up in a thread of the server's own, again and again: one that is not known yet, or moves, is found. Sending allocates
- * (inside liblo); nothing here is for a real-time thread. Times are on the monotonic clock (base/clock.h); now_us is handed
- * in, so that a virtual clock and tests can hand in their own.
+ * Names are looked up in a thread of the server's own, again and again: one that is not known yet, or moves, is found.
+ *Sending allocates (inside liblo); nothing here is for a real-time thread. Times are on the monotonic clock (base/clock.h);
+ *now_us is handed in, so that a virtual clock and tests can hand in their own.
  *
  * Every osc_server_send_* returns the time at which the last send(2) of the message returned (clock_now_us), or 0 when
  * nothing was sent: nobody wants it, or a continuous value waits for its turn. */
@@ -185,7 +185,8 @@ void osc_server_answer_model(struct osc_server *server, const struct osc_command
 
 /* Ends leases and challenges that have run out, sends continuous values whose turn has come, flushes `print`. */
 void osc_server_expire(struct osc_server *server, int64_t now_us);
-/* The continuous values alone: those whose turn has come (INT64_MAX: all), and when the next one's will (INT64_MAX: none waits). */
+/* The continuous values alone: those whose turn has come (INT64_MAX: all), and when the next one's will (INT64_MAX: none
+ * waits). */
 void osc_server_release(struct osc_server *server, int64_t now_us);
 int64_t osc_server_release_due(const struct osc_server *server);
 /* When osc_server_expire has something to do next; INT64_MAX: nothing. */

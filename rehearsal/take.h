@@ -56,7 +56,7 @@ struct take_pedal { /* sustain pedal down */
 
 struct take {
 	char *path;
-	char device[TOUCH_DEVICE_MAX]; /* name of the first track that has one: the daemon's recordings name the input */
+	char device[TOUCH_DEVICE_MAX];	 /* name of the first track that has one: the daemon's recordings name the input */
 	char identity[TOUCH_DEVICE_MAX]; /* its device's name: recordings have there what the input is known by */
 	char *curve;		 /* file of the velocity curve that was used; NULL: velocities are the keyboard's own */
 	struct take_note *notes; /* in order of arrival */

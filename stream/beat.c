@@ -173,11 +173,8 @@ static void say(struct beat *beat, struct beat_cue cue, int64_t now_us)
 /* Of a source that goes on by itself: the next beat of the grid. */
 static void say_steady(struct beat *beat, enum beat_source source, double bpm, double confidence, int64_t now_us)
 {
-	struct beat_cue cue = {.source = source,
-			       .bpm = bpm,
-			       .confidence = confidence,
-			       .beats = beat->numerator,
-			       .next_us = INT64_MAX};
+	struct beat_cue cue = {
+	    .source = source, .bpm = bpm, .confidence = confidence, .beats = beat->numerator, .next_us = INT64_MAX};
 	double unit = 4.0 / beat->denominator, since = (axis(beat, now_us) - beat->bar_start) / unit;
 	double next = ceil(since - JUST_PASSED);
 

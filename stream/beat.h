@@ -1,7 +1,7 @@
 /* Where the beat comes from: asks several sources, believes the most trusted that is alive, and keeps a grid that goes on
  * without a break when the source changes: a bar never comes back before a reset. Trust: MIDI clock, JACK transport, taps, a
- * fixed tempo, the tracker that hears the notes, and when nothing is known a plain grid of 120 bpm. One thread at a time, the
- * engine's; real-time safe after beat_new; no clock of its own: times are handed in. */
+ * fixed tempo, the tracker that hears the notes, and when nothing is known a plain grid of 120 bpm. One thread at a time,
+ * the engine's; real-time safe after beat_new; no clock of its own: times are handed in. */
 #ifndef MIDIBERTD_STREAM_BEAT_H
 #define MIDIBERTD_STREAM_BEAT_H
 
@@ -20,8 +20,8 @@ enum beat_source { BEAT_PLAIN, BEAT_FIXED, BEAT_TAP, BEAT_TRACKER, BEAT_JACK, BE
 #define BEAT_ALL (BEAT_BIT(BEAT_SOURCES) - 1)
 
 struct beat_options {
-	unsigned sources;		      /* BEAT_BITs that may be believed; BEAT_PLAIN always is */
-	double bpm;			      /* of BEAT_FIXED, and of the plain grid; 0: no fixed tempo yet, 120 for the other */
+	unsigned sources; /* BEAT_BITs that may be believed; BEAT_PLAIN always is */
+	double bpm;	  /* of BEAT_FIXED, and of the plain grid; 0: no fixed tempo yet, 120 for the other */
 	const struct rhythm_network *network; /* for BEAT_TRACKER; NULL: there is none */
 };
 
@@ -30,11 +30,11 @@ struct beat_cue {
 	int64_t at_us; /* when this was said */
 	enum beat_source source;
 	double bpm, confidence;
-	uint32_t session;  /* grows with each reset: bars begin again */
-	int64_t bar;	   /* of the beat at next_us; bars from 0 */
-	int beat, beats;   /* in its bar, from 0; beats of a bar */
-	int64_t next_us;   /* event time of that beat, which may just have passed; INT64_MAX: unknown */
-	double beat_us;	   /* from it to the one after; 0: the one after is not known */
+	uint32_t session; /* grows with each reset: bars begin again */
+	int64_t bar;	  /* of the beat at next_us; bars from 0 */
+	int beat, beats;  /* in its bar, from 0; beats of a bar */
+	int64_t next_us;  /* event time of that beat, which may just have passed; INT64_MAX: unknown */
+	double beat_us;	  /* from it to the one after; 0: the one after is not known */
 };
 
 struct beat;
@@ -49,8 +49,8 @@ void beat_listen(struct beat *beat, void (*said)(void *context, const struct bea
 /* As new, but for who listens: times may begin again. */
 void beat_clear(struct beat *beat);
 
-/* A new piece begins at event_us. A source that counts bars by itself, or that somebody taps, goes on; otherwise bar 0 begins
- * here. What was heard is forgotten. */
+/* A new piece begins at event_us. A source that counts bars by itself, or that somebody taps, goes on; otherwise bar 0
+ * begins here. What was heard is forgotten. */
 void beat_reset(struct beat *beat, int64_t event_us);
 
 /* Takes an event of any kind, after what is due before it. Times go forward, but for a few milliseconds. */

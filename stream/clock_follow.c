@@ -5,19 +5,19 @@
 #include <math.h>
 #include <string.h>
 
-#define TICKS_FIRST 4	    /* fewer say nothing about tempo */
-#define TICKS_AFTER_JUMP 5  /* the newest ones that a line after a jump begins with */
-#define JUMP_STRAYS 3	    /* in a row on one side of the line, and far: the tempo has jumped */
-#define JUMP_SHARE 0.12	    /* far: of a tick's length, */
-#define JUMP_SPREADS 3.0    /* and of the usual distance */
+#define TICKS_FIRST 4	   /* fewer say nothing about tempo */
+#define TICKS_AFTER_JUMP 5 /* the newest ones that a line after a jump begins with */
+#define JUMP_STRAYS 3	   /* in a row on one side of the line, and far: the tempo has jumped */
+#define JUMP_SHARE 0.12	   /* far: of a tick's length, */
+#define JUMP_SPREADS 3.0   /* and of the usual distance */
 #define SPREAD_MIN_US 300.0
 #define SPREAD_RATE 0.1
-#define PAUSE_TICKS 6.0	    /* a gap this long begins anew */
+#define PAUSE_TICKS 6.0 /* a gap this long begins anew */
 #define SHOWN_RATE 0.08
-#define SHOWN_JUMP 0.03	    /* a difference that is no jitter */
-#define AGREE_NOTES 10.0    /* about so many notes are remembered, */
-#define AGREE_LEAST 6.0	    /* so many are needed, */
-#define AGREEMENT 0.8	    /* and so well they must agree */
+#define SHOWN_JUMP 0.03	 /* a difference that is no jitter */
+#define AGREE_NOTES 10.0 /* about so many notes are remembered, */
+#define AGREE_LEAST 6.0	 /* so many are needed, */
+#define AGREEMENT 0.8	 /* and so well they must agree */
 #define TWO_PI 6.283185307179586
 
 #define STEPS (CLOCK_TICKS_PER_QUARTER / 6)
@@ -141,8 +141,7 @@ void clock_follow_take(struct clock_follow *clock, uint8_t status, int64_t posit
 
 static bool is_alive(const struct clock_follow *clock, int64_t now_us)
 {
-	return clock->tick_length_us > 0 &&
-	       now_us - clock->tick_us[(clock->ticks - 1) % CLOCK_WINDOW] <= CLOCK_TIMEOUT_US;
+	return clock->tick_length_us > 0 && now_us - clock->tick_us[(clock->ticks - 1) % CLOCK_WINDOW] <= CLOCK_TIMEOUT_US;
 }
 
 /* Ticks since the count began, at a time. */

@@ -187,7 +187,8 @@ void grid_stamp(const struct grid *grid, struct event *event)
 	if (event->kind == EVENT_NOTE_OFF)
 		return;
 	struct place place = grid_place(grid, event->position);
-	event->duration_us = place.bar << 24 | (int64_t)place.position << 16 | (int64_t)place.time_signature << 8 | place.tempo;
+	event->duration_us =
+	    place.bar << 24 | (int64_t)place.position << 16 | (int64_t)place.time_signature << 8 | place.tempo;
 }
 
 void grid_reset(struct grid *grid, int64_t event_us)

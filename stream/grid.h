@@ -1,5 +1,6 @@
 /* The beat grid: from an event to bar, position, signature and tempo. A file's own tempo map, or the live beat
- * (stream/beat.h), of which a fixed tempo is the simplest, or what a recording says. Made by the set-up thread, then used by the engine thread alone. */
+ * (stream/beat.h), of which a fixed tempo is the simplest, or what a recording says. Made by the set-up thread, then used by
+ * the engine thread alone. */
 #ifndef MIDIBERTD_STREAM_GRID_H
 #define MIDIBERTD_STREAM_GRID_H
 
@@ -12,7 +13,7 @@ struct grid;
 
 /* Allocate; NULL without memory. The file is read now and not kept. */
 struct grid *grid_new_file(const struct smf *file, size_t *clamped_signatures);
-struct grid *grid_new_fixed(double bpm); /* 16-256 */
+struct grid *grid_new_fixed(double bpm);			/* 16-256 */
 struct grid *grid_new_live(const struct beat_options *options); /* the network is borrowed */
 void grid_free(struct grid *grid);
 
@@ -39,8 +40,8 @@ int64_t grid_position(const struct grid *grid, const struct event *event);
  * for a live grid, which knows the newest one only. */
 struct place grid_place(const struct grid *grid, int64_t position);
 
-/* Engine thread; real-time safe. Writes into a note's event, which the grid has taken, where it lies: position, and for a note-on
- * its place in duration_us, so that a recording repeats it. File grid: no effect. */
+/* Engine thread; real-time safe. Writes into a note's event, which the grid has taken, where it lies: position, and for a
+ * note-on its place in duration_us, so that a recording repeats it. File grid: no effect. */
 void grid_stamp(const struct grid *grid, struct event *event);
 
 /* bpm in force at a position; of a live grid: now. */

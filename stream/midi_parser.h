@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 struct midi_message {
-	uint8_t status;  /* channel in the low nibble of channel messages */
+	uint8_t status; /* channel in the low nibble of channel messages */
 	uint8_t data[2];
-	uint8_t length;  /* 1-3, status included */
+	uint8_t length; /* 1-3, status included */
 };
 
 struct midi_parser {
 	struct midi_message message; /* being assembled */
-	uint8_t expected;            /* length of the message being assembled; 0: none */
+	uint8_t expected;	     /* length of the message being assembled; 0: none */
 	uint8_t filled;
 	bool in_sysex;
 	uint64_t bad_bytes; /* data bytes without a status, messages cut short */

@@ -15,8 +15,8 @@
 
 /* Where a note begins. Fixed at its note-on, never re-gridded. */
 struct place {
-	int64_t bar;      /* from 0, growing without bound; a token holds it modulo 256 */
-	uint8_t position; /* 0-127, in the bar; positions past 127 are held at 127 */
+	int64_t bar;		       /* from 0, growing without bound; a token holds it modulo 256 */
+	uint8_t position;	       /* 0-127, in the bar; positions past 127 are held at 127 */
 	uint8_t time_signature, tempo; /* ids */
 };
 
@@ -26,10 +26,10 @@ int64_t octuple_position(int64_t tick, int32_t ticks_per_quarter);
 /* Reduces a signature in place as the rules say. False: it could not be reduced and was clamped to what a token holds. */
 bool octuple_reduce_signature(uint16_t *numerator, uint16_t *denominator);
 uint8_t octuple_signature_id(uint16_t numerator, uint16_t denominator); /* of a reduced signature */
-int64_t octuple_bar_length(uint16_t numerator, uint16_t denominator);   /* in grid positions: num * 64 / den, at least 1 */
+int64_t octuple_bar_length(uint16_t numerator, uint16_t denominator);	/* in grid positions: num * 64 / den, at least 1 */
 
 uint8_t octuple_duration_id(int64_t positions); /* 0 and up */
-uint8_t octuple_velocity_id(int velocity);      /* 0-127 */
+uint8_t octuple_velocity_id(int velocity);	/* 0-127 */
 uint8_t octuple_tempo_id(double bpm);
 int octuple_velocity_of_id(int id); /* 4 id + 2 */
 
@@ -49,7 +49,7 @@ int octuple_sort_order(const void *left, const void *right);
  * numbers restarting in each cut. Channel 10 is left out unless drums. Allocates; free both arrays with free(3). */
 struct octuple_tokens {
 	struct token *tokens;
-	size_t *note;     /* index into file->notes of each token */
+	size_t *note; /* index into file->notes of each token */
 	size_t count;
 	size_t *cut_start; /* index of the first token of each cut */
 	size_t cuts;

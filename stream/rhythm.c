@@ -1,5 +1,5 @@
-/* The forward step of the rhythm network, see rhythm.h: about 65 thousand products an onset at 96 units. train/rhythm_train.c
- * has the same step over many sequences, and its gradient. */
+/* The forward step of the rhythm network, see rhythm.h: about 65 thousand products an onset at 96 units.
+ * train/rhythm_train.c has the same step over many sequences, and its gradient. */
 #include "stream/rhythm.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ void rhythm_step(const struct rhythm_network *network, const float input[RHYTHM_
 		float update = sigmoid(from_input[units + i] + from_state[units + i]);
 		float new = tanhf(from_input[2 * units + i] + reset * from_state[2 * units + i]);
 
-		state[i] = (1 - update) * new + update * state[i];
+		state[i] = (1 - update) * new + update *state[i];
 	}
 	add_product(state, network->output, units, RHYTHM_OUTPUTS, logits);
 	softmax(logits, RHYTHM_PHASES, answer->phase);

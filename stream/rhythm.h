@@ -1,13 +1,13 @@
 /* Is this onset a beat? A small recurrent network (one GRU layer) over onsets: it reads what rhythm_ear.h describes and says
- * where between two beats the onset lies, whether a bar begins there, and how long a beat is. Its numbers come from a weights
- * file (engine/rhythm_file.h); this computes. Any thread; no allocation; the network is only read. */
+ * where between two beats the onset lies, whether a bar begins there, and how long a beat is. Its numbers come from a
+ * weights file (engine/rhythm_file.h); this computes. Any thread; no allocation; the network is only read. */
 #ifndef MIDIBERTD_STREAM_RHYTHM_H
 #define MIDIBERTD_STREAM_RHYTHM_H
 
 #include "stream/rhythm_ear.h"
 
 #define RHYTHM_UNITS_MAX 128
-#define RHYTHM_PHASES 24  /* of a beat: [0] is the beat, [12] the middle between two */
+#define RHYTHM_PHASES 24	   /* of a beat: [0] is the beat, [12] the middle between two */
 #define RHYTHM_PERIODS RHYTHM_LAGS /* lengths of a beat */
 #define RHYTHM_OUTPUTS (RHYTHM_PHASES + 1 + RHYTHM_PERIODS)
 

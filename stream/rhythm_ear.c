@@ -12,9 +12,9 @@
 #define BIN_FIRST (-4.6f) /* the interval once more, as 16 bins: 41 ms to 2.6 s */
 #define BIN_WIDTH 0.4f
 #define BINS 16
-#define RATE 0.1f	   /* how fast register and loudness are forgotten, an onset */
+#define RATE 0.1f /* how fast register and loudness are forgotten, an onset */
 #define INTERVAL_RATE 0.08f
-#define REST_S 4.0f	   /* longer intervals do not count for the usual one */
+#define REST_S 4.0f /* longer intervals do not count for the usual one */
 #define CHROMA_NOTE 0.5f
 #define LAG_FIRST_S 0.18f
 #define LAGS_AN_OCTAVE 9.0f
@@ -143,8 +143,8 @@ static void listen_back(struct rhythm_ear *ear, float accent, float seconds, flo
 		float place = log2f((ago_s < 0.01f ? 0.01f : ago_s) / LAG_FIRST_S) * LAGS_AN_OCTAVE - 0.5f;
 		for (int lag = (int)ceilf(place - LAG_REACH); lag <= (int)floorf(place + LAG_REACH); lag++)
 			if (lag >= 0 && lag < RHYTHM_LAGS)
-				echo[lag] += (1 - fabsf((float)lag - place) / LAG_REACH) *
-					     ear->past_accent[i % RHYTHM_REMEMBERED];
+				echo[lag] +=
+				    (1 - fabsf((float)lag - place) / LAG_REACH) * ear->past_accent[i % RHYTHM_REMEMBERED];
 	}
 	for (int lag = 0; lag < RHYTHM_LAGS; lag++) {
 		float heard = echo[lag] < ECHO_MAX ? echo[lag] : ECHO_MAX;

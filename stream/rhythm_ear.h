@@ -28,12 +28,12 @@ struct rhythm_ear { /* private; all zero: nothing has been heard */
 	int64_t last_us, pedal_down_us, pedal_up_us, bass_us, strong_us;
 	float interval[RHYTHM_INTERVALS]; /* between the last onsets, newest first, in seconds */
 	float usual_interval, usual_low, usual_high, usual_velocity;
-	int low, high;	  /* of the last onset */
+	int low, high;			    /* of the last onset */
 	int64_t past_us[RHYTHM_REMEMBERED]; /* of onsets, by number modulo the size */
 	float past_accent[RHYTHM_REMEMBERED];
-	int64_t past; /* onsets so far */
+	int64_t past;			/* onsets so far */
 	float periodicity[RHYTHM_LAGS]; /* how often accents have followed each other at this lag, fading within seconds */
-	float chroma[12]; /* how much each pitch class has sounded, fading within a second */
+	float chroma[12];		/* how much each pitch class has sounded, fading within a second */
 };
 
 /* The middle of a lag or of a class of periods in seconds: 0.19 to 2 s; and which one it is. */

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 #define SMF_BYTES_MAX ((size_t)256 << 20) /* larger files are refused */
-#define SMF_TICK_MAX ((int64_t)1 << 36)   /* longer tracks are refused: times stay far from overflow */
+#define SMF_TICK_MAX ((int64_t)1 << 36)	  /* longer tracks are refused: times stay far from overflow */
 
 struct smf_note {
 	int64_t start_tick, end_tick; /* end: its note-off, or the end of its track */
 	uint16_t track;
 	uint8_t channel, pitch, velocity; /* channel from 0; velocity 1-127 */
 	uint8_t fine;			  /* further 128ths of the velocity, by controller 88 */
-	bool ended; /* a note-off was found */
+	bool ended;			  /* a note-off was found */
 };
 
 struct smf_tempo {
@@ -41,9 +41,9 @@ struct smf {
 	uint16_t format;
 	uint16_t tracks;
 	int32_t ticks_per_quarter; /* SMPTE division: ticks in half a second, so that a quarter is 120 bpm */
-	bool smpte;                /* ticks are time; they are scaled so that the line above is exact, tempo events are left out */
-	int64_t end_tick;          /* of the longest track */
-	struct smf_note *notes;    /* by start_tick, then track, then order in the track */
+	bool smpte;	  /* ticks are time; they are scaled so that the line above is exact, tempo events are left out */
+	int64_t end_tick; /* of the longest track */
+	struct smf_note *notes; /* by start_tick, then track, then order in the track */
 	size_t note_count;
 	struct smf_tempo *tempos; /* by tick, of all tracks */
 	size_t tempo_count;
@@ -51,10 +51,10 @@ struct smf {
 	size_t signature_count;
 	struct smf_control *controls;
 	size_t control_count;
-	char (*track_names)[64];  /* tracks entries, zero-terminated, empty where a track has no name */
-	char device[128];	  /* the first device name (meta event 9); empty where there is none */
-	size_t stray_note_offs;   /* note-offs without a note */
-	size_t unended_notes;     /* notes without a note-off */
+	char (*track_names)[64]; /* tracks entries, zero-terminated, empty where a track has no name */
+	char device[128];	 /* the first device name (meta event 9); empty where there is none */
+	size_t stray_note_offs;	 /* note-offs without a note */
+	size_t unended_notes;	 /* notes without a note-off */
 };
 
 /* Reads and checks a file. On failure *file is NULL and *error names file, byte offset and reason. */

@@ -12,10 +12,10 @@
 #include <string.h>
 
 #define HELD_NOTES_MAX 2048
-#define APART_MAX_US 10000000 /* further from its arrival an event has a broken stamp */
-#define SONG_POSITION 0xf2	    /* in MIDI beats: six clocks each */
-#define POSITIONS_A_MIDI_BEAT 4	    /* sixteenths of a quarter */
-#define LATE_US 250000	      /* between two ticks: the thread was held up, and so was what it should have heard */
+#define APART_MAX_US 10000000	/* further from its arrival an event has a broken stamp */
+#define SONG_POSITION 0xf2	/* in MIDI beats: six clocks each */
+#define POSITIONS_A_MIDI_BEAT 4 /* sixteenths of a quarter */
+#define LATE_US 250000		/* between two ticks: the thread was held up, and so was what it should have heard */
 #define ACTIVE_SENSING 0xfe
 #define OFFSET_TRIES 5
 #define OFFSET_JITTER_US 5

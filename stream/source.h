@@ -28,8 +28,8 @@ struct source_options {
 	int channel;				  /* 1-16, or 0 for all */
 	int key_low, key_high;			  /* 0-127 */
 	int64_t layers_us; /* live: a key of one input on several channels within so long counts once; 0: each by itself */
-	const char *jack_server;		  /* NULL: default */
-	bool server_required;			  /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
+	const char *jack_server; /* NULL: default */
+	bool server_required;	 /* JACK: fail with STATUS_NOT_FOUND instead of waiting for a server */
 	/* file source only */
 	const char *path;
 	double speed; /* 1 = as written; 0 = virtual clock: as fast as the rings are emptied, nothing is dropped */
@@ -43,7 +43,7 @@ struct source_counters {
 	_Atomic uint64_t xruns;
 	_Atomic uint64_t
 	    bad_input; /* stray bytes, unpaired note-offs, refused messages and inputs, stuck keys, broken stamps */
-	_Atomic uint64_t doubled;	  /* notes of further layers, not counted as notes */
+	_Atomic uint64_t doubled;	 /* notes of further layers, not counted as notes */
 	_Atomic uint64_t lost_by_server; /* jack_midi_get_lost_event_count, ALSA overruns */
 	_Atomic bool waiting;		 /* JACK: its server is away, and tried again and again */
 	_Atomic int32_t period_us;	 /* JACK period; 0 where there is none */

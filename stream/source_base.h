@@ -67,8 +67,8 @@ void source_message(struct source *source, int input, const struct midi_message 
 		    int64_t arrival_us);
 /* Anything that is no message for source_message: the input lives. */
 void source_heard(struct source *source, int input, int64_t arrival_us);
-/* After what has arrived was pushed, each cycle or read: ends stuck notes, and inputs whose active sensing has stopped. True:
- * an input sends active sensing; to be called again within SOURCE_TICK_US. A call that comes late loses nobody. */
+/* After what has arrived was pushed, each cycle or read: ends stuck notes, and inputs whose active sensing has stopped.
+ * True: an input sends active sensing; to be called again within SOURCE_TICK_US. A call that comes late loses nobody. */
 bool source_tick(struct source *source, int64_t now_us);
 #define SOURCE_TICK_US 100000
 void source_input_present(struct source *source, int input, int64_t now_us);

@@ -31,7 +31,7 @@
 #define BUSY_SPIN_US 100
 #define BUSY_SPINS_MAX 1000
 #define TRANSPORT_EVERY_US 100000 /* the transport is told so often while it rolls evenly, */
-#define TRANSPORT_OFF_US 1000	   /* and at once when it is so far from where it was to be */
+#define TRANSPORT_OFF_US 1000	  /* and at once when it is so far from where it was to be */
 #define PORT_NAME_MAX 512
 #define APPEARED_MAX 1024
 #define HAND_PORT "midi_in"
@@ -40,7 +40,7 @@
 struct lane {
 	char name[PORT_NAME_MAX];     /* full name of the port we listen to; empty: unused; HAND_PORT: whatever is there */
 	char identity[PORT_NAME_MAX]; /* by which it is known when it returns under another name */
-	bool here;		  /* connected */
+	bool here;		      /* connected */
 	int64_t connecting_us; /* until then our own connection may not be in the graph yet, which changes between cycles */
 	bool left_alone;       /* somebody disconnected it by hand; so until a port of that name appears anew */
 };

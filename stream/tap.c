@@ -6,7 +6,7 @@
 
 #define APART_MIN_US (int64_t)(BEAT_US_PER_MINUTE / BEAT_BPM_MAX) /* closer taps are one finger's bounce */
 #define APART_MAX_US (int64_t)(BEAT_US_PER_MINUTE / BEAT_BPM_MIN)
-#define ASTRAY 0.3	    /* of a beat: another row */
+#define ASTRAY 0.3 /* of a beat: another row */
 #define CERTAIN_TAPS 4
 #define SPREAD_SHARE 8.0 /* taps that miss the line by an eighth of a beat say nothing */
 

@@ -10,7 +10,7 @@
 
 #define TAP_WINDOW 8
 
-struct tap { /* all zero: nobody has tapped; private */
+struct tap {			    /* all zero: nobody has tapped; private */
 	int64_t tap_us[TAP_WINDOW]; /* newest first */
 	int64_t beat;		    /* of the newest, counted from the row's first */
 	int count;		    /* taps in the row, at most TAP_WINDOW are kept */

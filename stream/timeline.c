@@ -71,7 +71,8 @@ static bool number_notes(const struct smf *file, bool drums, struct timeline *ti
 		const struct smf_note *note = &file->notes[i];
 
 		if (drums || note->channel != DRUM_CHANNEL)
-			arrivals[count++] = (struct arrival){note->start_tick, note->end_tick, note->pitch, note->velocity, i};
+			arrivals[count++] =
+			    (struct arrival){note->start_tick, note->end_tick, note->pitch, note->velocity, i};
 	}
 	qsort(arrivals, count, sizeof *arrivals, compare_arrivals);
 	for (size_t i = 0; i < count; i++)

@@ -1,7 +1,8 @@
 /* A file as the stream of events that a live source would deliver: note-ons numbered in order of arrival, note-offs paired,
- * pedals. Order: by tick; within a tick ends of earlier notes, pedals, note-ons from low to high pitch (never by track, which
- * would give labels away; ties by velocity and end, up or down by a coin, so that neither shows), then ends of notes of length zero. Ends with EVENT_END.
- * Training, predict, eval and the file source all read files through this. Offline and set-up threads; allocates. */
+ * pedals. Order: by tick; within a tick ends of earlier notes, pedals, note-ons from low to high pitch (never by track,
+ * which would give labels away; ties by velocity and end, up or down by a coin, so that neither shows), then ends of notes
+ * of length zero. Ends with EVENT_END. Training, predict, eval and the file source all read files through this. Offline and
+ * set-up threads; allocates. */
 #ifndef MIDIBERTD_STREAM_TIMELINE_H
 #define MIDIBERTD_STREAM_TIMELINE_H
 

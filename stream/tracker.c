@@ -11,11 +11,11 @@
 #define SPLITS 5 /* no beat; the next one; one, two left out without a note; one more for a newcomer */
 #define PROBABILITY_MIN 0.003f
 #define PROBABILITY_MAX 0.98f
-#define NEIGHBOURS 0.5f	   /* the network's phases beside the beat count half */
-#define BEAT_GAIN 1.0f	   /* log odds in favour of a beat: missing one costs more than one too many */
-#define TEMPO_WEIGHT 0.1f  /* of a change of tempo against what the network hears, */
-#define TEMPO_SPREAD 0.3f  /* as a logarithm; heavy tails: a jump is possible */
-#define TEMPO_STRAY 2.3f   /* and no further */
+#define NEIGHBOURS 0.5f	  /* the network's phases beside the beat count half */
+#define BEAT_GAIN 1.0f	  /* log odds in favour of a beat: missing one costs more than one too many */
+#define TEMPO_WEIGHT 0.1f /* of a change of tempo against what the network hears, */
+#define TEMPO_SPREAD 0.3f /* as a logarithm; heavy tails: a jump is possible */
+#define TEMPO_STRAY 2.3f  /* and no further */
 #define TEMPO_RATE 0.35f
 #define SILENT_COST 2.5f   /* of a beat without a note */
 #define SILENT_MAX 2	   /* in a row */
@@ -25,13 +25,13 @@
 #define PERIOD_MIN_S 0.16f
 #define PERIOD_MAX_S 2.6f
 #define FORGOTTEN_PERIODS 4.0f
-#define ANNOUNCE 0.5f	    /* share of the hypotheses */
-#define APART_PERIODS 0.4   /* announcements are at least so far apart, */
-#define APART_US 150000	    /* and so far */
-#define STEADY_BEATS 4	    /* intervals that are so even that a beat without a note can be told, */
-#define STEADY_SHARE 0.08   /* of their mean, */
+#define ANNOUNCE 0.5f	       /* share of the hypotheses */
+#define APART_PERIODS 0.4      /* announcements are at least so far apart, */
+#define APART_US 150000	       /* and so far */
+#define STEADY_BEATS 4	       /* intervals that are so even that a beat without a note can be told, */
+#define STEADY_SHARE 0.08      /* of their mean, */
 #define SILENT_CONFIDENCE 0.75 /* and for who is so sure of the beat, */
-#define SILENT_HOLD_US 60000 /* so late that no note can still mark it */
+#define SILENT_HOLD_US 60000   /* so late that no note can still mark it */
 #define CONFIDENCE_RATE 0.12
 #define METERS 4
 #define PLACES_MAX 6
@@ -54,8 +54,8 @@ struct tracker {
 	int64_t announced_us; /* time of the last beat that was announced */
 	bool any;
 	double interval_us[STEADY_BEATS]; /* between announced beats, newest first */
-	int silent;	   /* beats without a note since the last onset */
-	int64_t silent_us; /* when the next of them would be due; INT64_MAX */
+	int silent;			  /* beats without a note since the last onset */
+	int64_t silent_us;		  /* when the next of them would be due; INT64_MAX */
 	double confidence;
 	float place[METERS][PLACES_MAX]; /* belief: place in a bar of so many beats, of the last beat */
 };

@@ -1,8 +1,8 @@
 /* The beat of whoever plays, from the notes alone and from what has been played so far: a bank of competing hypotheses, each
- * with a last beat and a length of beat, judged at every onset by what the rhythm network hears there (stream/rhythm.h) and by
- * how steady they are; and beside it a belief about bars. A beat is announced when the hypotheses together hold an onset for
- * one, 30 ms after its first note, or when a beat without any note is past. One thread at a time, the engine's; real-time
- * safe after tracker_new; no clock of its own. */
+ * with a last beat and a length of beat, judged at every onset by what the rhythm network hears there (stream/rhythm.h) and
+ * by how steady they are; and beside it a belief about bars. A beat is announced when the hypotheses together hold an onset
+ * for one, 30 ms after its first note, or when a beat without any note is past. One thread at a time, the engine's;
+ * real-time safe after tracker_new; no clock of its own. */
 #ifndef MIDIBERTD_STREAM_TRACKER_H
 #define MIDIBERTD_STREAM_TRACKER_H
 

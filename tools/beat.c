@@ -34,8 +34,10 @@ struct progress {
 static void print_help(void)
 {
 	printf("usage: midibert beat --manifest FILE.tsv... --out FILE [OPTION]...\n\n"
-	       "Trains the beat tracker's network from performances. Beats lie beside each MIDI file: NAME_annotations.txt, or\n"
-	       "beat_midi.txt in its folder. Whatever was learnt is written at each report, so that a run may be ended early.\n\n"
+	       "Trains the beat tracker's network from performances. Beats lie beside each MIDI file: NAME_annotations.txt, "
+	       "or\n"
+	       "beat_midi.txt in its folder. Whatever was learnt is written at each report, so that a run may be ended "
+	       "early.\n\n"
 	       "  --manifest FILE  performances to learn from; may be given again\n"
 	       "  --valid FILE     performances to judge the tracker on at each report; may be given again\n"
 	       "  --out FILE       weights to write\n"
@@ -59,9 +61,10 @@ static enum status write_weights(const struct request *request, const float *val
 {
 	char recipe[240];
 	const struct rhythm_train_options *o = &request->options;
-	snprintf(recipe, sizeof recipe, "steps %llu, batch %d, rows %d, rate %g, dropout %g, decay %g, stretch %g, rubato %g, seed %llu",
-		 (unsigned long long)o->steps, o->batch, o->rows, o->rate, o->dropout, o->decay, o->rubato.stretch, o->rubato.depth,
-		 (unsigned long long)o->seed);
+	snprintf(recipe, sizeof recipe,
+		 "steps %llu, batch %d, rows %d, rate %g, dropout %g, decay %g, stretch %g, rubato %g, seed %llu",
+		 (unsigned long long)o->steps, o->batch, o->rows, o->rate, o->dropout, o->decay, o->rubato.stretch,
+		 o->rubato.depth, (unsigned long long)o->seed);
 	const struct safetensors_text texts[] = {{"recipe", recipe}, {"licence", request->licence}};
 	return rhythm_write(request->out, o->units, values, texts, 2, error);
 }
@@ -189,7 +192,13 @@ int tool_beat(int argc, char **argv)
 				  .steps = 3000,
 				  .report_steps = 500,
 				  .seed = 1,
-				  .options = {.units = 96, .batch = 64, .rows = 64, .rate = 3e-3, .dropout = 0.2, .decay = 0.05, .rubato = {.stretch = 0.3}}};
+				  .options = {.units = 96,
+					      .batch = 64,
+					      .rows = 64,
+					      .rate = 3e-3,
+					      .dropout = 0.2,
+					      .decay = 0.05,
+					      .rubato = {.stretch = 0.3}}};
 	struct error error;
 	int status = TOOL_FAILED;
 	if (!request.manifests || !request.valid) {

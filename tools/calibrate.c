@@ -63,7 +63,8 @@ static void print_help(void)
 {
 	printf("usage: midibert calibrate [OPTION]...\n\n"
 	       "Leads through two minutes of playing, from pp to ff in three registers, and writes how the keyboard's\n"
-	       "velocities relate to the dynamic levels. midibertd and midibert report find the curve by the input's identity.\n"
+	       "velocities relate to the dynamic levels. midibertd and midibert report find the curve by the input's "
+	       "identity.\n"
 	       "Ctrl-C leaves everything as it was. docs/CALIBRATION.md tells more.\n\n"
 	       "  --source alsa|jack|auto|file:PATH  where notes come from; a MIDI file holds what would be played; default "
 	       "auto\n"

@@ -86,8 +86,9 @@ static void print_table(const struct beat_evaluation *evaluation, const struct r
 	const struct row rows[] = {{"tracker", &evaluation->tracker},
 				   {"fixed 120 bpm", &evaluation->steady},
 				   {"note interval", &evaluation->interval}};
-	printf("beat by %s, from the notes alone, each beat when it was announced\n%zu files, %zu beats, %zu files skipped\n\n",
-	       path, evaluation->files, evaluation->beats, pieces->skipped);
+	printf(
+	    "beat by %s, from the notes alone, each beat when it was announced\n%zu files, %zu beats, %zu files skipped\n\n",
+	    path, evaluation->files, evaluation->beats, pieces->skipped);
 	printf("%-16s %7s   %-11s %9s %7s %9s %8s %8s\n", "% (mean of files)", "beat F1", "95 %", "precision", "recall",
 	       "downbeat", "any level", "after 5 s");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -59,7 +59,8 @@ static enum status read_lines(FILE *file, const char *path, bool asap, struct be
 		if (line[strspn(line, " \t\r\n")] == '\0')
 			continue;
 		if (!parse(line, asap, &seconds, &downbeat))
-			return status_fail(error, STATUS_BAD_DATA, "%.300s, line %zu: not a beat: %.60s", path, number, line);
+			return status_fail(error, STATUS_BAD_DATA, "%.300s, line %zu: not a beat: %.60s", path, number,
+					   line);
 		if (!add(marks, &room, seconds, downbeat))
 			return status_fail(error, STATUS_NO_MEMORY, "%.300s: no memory", path);
 	}
@@ -83,8 +84,8 @@ enum status beat_marks_read(const char *midi_path, struct beat_marks *marks, str
 		asap = false;
 	}
 	if (!file)
-		return status_fail(error, STATUS_NOT_FOUND, "%.300s: no beats lie beside it (NAME" ASAP_SUFFIX ", " POP909_NAME ")",
-				   midi_path);
+		return status_fail(error, STATUS_NOT_FOUND,
+				   "%.300s: no beats lie beside it (NAME" ASAP_SUFFIX ", " POP909_NAME ")", midi_path);
 	enum status status = read_lines(file, path, asap, marks, error);
 	fclose(file);
 	if (status != STATUS_OK)

@@ -13,8 +13,8 @@
 enum status calibrate_head(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
 			   float *temperature, struct error *error);
 
-/* The temperature of a sequence head's answers to whole pieces (listener_pool) with the smallest cross-entropy; the model's own is
- * taken into account. Unchanged when no piece has a label. */
+/* The temperature of a sequence head's answers to whole pieces (listener_pool) with the smallest cross-entropy; the model's
+ * own is taken into account. Unchanged when no piece has a label. */
 enum status calibrate_pieces(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
 			     float *temperature, struct error *error);
 

@@ -17,9 +17,9 @@ enum melody_class { MELODY_MELODY, MELODY_BRIDGE, MELODY_ACCOMPANIMENT, MELODY_N
 
 struct piece_note {
 	struct place place;
-	int64_t onset_us, end_us;    /* of the file's time; end: key release */
-	int64_t position;            /* grid position of the onset */
-	int32_t duration_positions;  /* 0 and up */
+	int64_t onset_us, end_us;   /* of the file's time; end: key release */
+	int64_t position;	    /* grid position of the onset */
+	int32_t duration_positions; /* 0 and up */
 	uint8_t pitch, velocity;
 	int8_t melody; /* enum melody_class, from the track's name (MELODY, BRIDGE, PIANO), or MELODY_NONE */
 	int8_t label;  /* of a task of one's own (train/note_labels.h): index into piece.names, or NOTE_LABEL_NONE */
@@ -27,7 +27,7 @@ struct piece_note {
 
 struct piece {
 	char *path;
-	char *label; /* second column of the manifest, or NULL */
+	char *label;		  /* second column of the manifest, or NULL */
 	struct piece_note *notes; /* in order of arrival (stream/timeline.h) */
 	size_t count;
 	char (*names)[LABEL_NAME_MAX]; /* of note labels; NULL if there are none */
@@ -38,7 +38,7 @@ struct piece {
 struct dataset {
 	struct piece *pieces;
 	size_t count;
-	size_t notes;   /* of all pieces */
+	size_t notes;	/* of all pieces */
 	size_t skipped; /* files that could not be read; each was named on standard error */
 };
 

@@ -222,8 +222,7 @@ static bool score(const struct answer *answer, const struct truth *truth, const 
 {
 	size_t matched;
 
-	scores->f1[piece] =
-	    beat_f1(answer->beats.s, answer->beats.count, truth->beats.s, truth->beats.count, &matched);
+	scores->f1[piece] = beat_f1(answer->beats.s, answer->beats.count, truth->beats.s, truth->beats.count, &matched);
 	scores->precision[piece] = answer->beats.count > 0 ? (double)matched / (double)answer->beats.count : 0;
 	scores->recall[piece] = truth->beats.count > 0 ? (double)matched / (double)truth->beats.count : 0;
 	scores->downbeat[piece] = f1_of(&answer->downbeats, &truth->downbeats);
@@ -297,8 +296,8 @@ enum status evaluate_beat(const struct rhythm_pieces *pieces, const struct rhyth
 	for (int m = 0; good && m < METHODS; m++) {
 		double *own = figures + (size_t)(m * FIGURES) * count;
 
-		scores[m] = (struct scores){own, own + count, own + 2 * count, own + 3 * count, own + 4 * count,
-					    own + 5 * count};
+		scores[m] =
+		    (struct scores){own, own + count, own + 2 * count, own + 3 * count, own + 4 * count, own + 5 * count};
 	}
 	for (size_t i = 0; good && i < count; i++)
 		good = judge_piece(&pieces->items[i], tracker, scores, i, evaluation);

@@ -1,5 +1,6 @@
-/* How well the beat is tracked from the notes alone: performances played event by event to stream/tracker.h, each beat counted
- * at the time it was announced, against annotated beats within 70 ms. Figures are means over pieces. Offline; allocates. */
+/* How well the beat is tracked from the notes alone: performances played event by event to stream/tracker.h, each beat
+ * counted at the time it was announced, against annotated beats within 70 ms. Figures are means over pieces. Offline;
+ * allocates. */
 #ifndef MIDIBERTD_TRAIN_EVALUATE_BEAT_H
 #define MIDIBERTD_TRAIN_EVALUATE_BEAT_H
 

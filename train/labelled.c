@@ -30,8 +30,8 @@ static uint64_t pass(void *context, int worker, uint64_t step, int index, float 
 }
 
 /* One chunk of a piece, asked of one head. False: the piece has no label for it. */
-static bool validate_chunk(struct labelled *l, struct desk *desk, const struct piece *piece, size_t first, int head, bool mine,
-			   struct score *score)
+static bool validate_chunk(struct labelled *l, struct desk *desk, const struct piece *piece, size_t first, int head,
+			   bool mine, struct score *score)
 {
 	size_t rows = (size_t)l->rows, rest = piece->count - first;
 	struct sequence *sequence = &desk->sample.sequence;

@@ -32,8 +32,8 @@ size_t listener_passages(const struct piece *piece, int passage);
 /* Notes of passage `index`. */
 int listener_passage_length(const struct piece *piece, int passage, size_t index);
 
-/* A piece's answer from its passages: mean log-probability over the head's temperature of pieces, normalised. probability[C];
- * passages is [count][C]. */
+/* A piece's answer from its passages: mean log-probability over the head's temperature of pieces, normalised.
+ * probability[C]; passages is [count][C]. */
 void listener_pool(const struct head_spec *head, const float *passages, size_t count, float *probability);
 
 #endif

@@ -29,10 +29,10 @@ struct metrics {
 	double interval[2]; /* 95 % of accuracy, percentile bootstrap over pieces, always the same resamples */
 	double ece;	    /* expected calibration error, bins of equal width */
 	/* The same with bins of equal count, and what it would be on so many items, on average and in the worst twentieth of
-	 * draws, if every confidence were exactly right: few items look wrongly calibrated by chance. Items count as drawn one
-	 * by one; windows of one piece are not, so their chance is larger still. */
+	 * draws, if every confidence were exactly right: few items look wrongly calibrated by chance. Items count as drawn
+	 * one by one; windows of one piece are not, so their chance is larger still. */
 	double ece_adaptive, ece_chance, ece_chance_95;
-	double mae;	    /* mean of miss */
+	double mae;				      /* mean of miss */
 	uint64_t confusion[CLASSES_MAX][CLASSES_MAX]; /* [true][predicted] */
 };
 

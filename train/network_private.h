@@ -19,7 +19,7 @@ struct network {
 	struct layer_weights layer[LAYERS_MAX];
 	struct product_weight head_first[HEADS_MAX];
 	struct product_weight mask_lm[ATTRIBUTES], masker_first; /* pre-training only */
-	float *folded; /* [1280][d], as model/network.h */
+	float *folded;						 /* [1280][d], as model/network.h */
 	int folded_row[ATTRIBUTES];
 };
 

@@ -24,7 +24,12 @@ enum status rhythm_pieces_read(const char *const *manifests, size_t count, struc
 			       struct error *error);
 void rhythm_pieces_free(struct rhythm_pieces *pieces);
 
-enum rhythm_truth_kind { TRUTH_UNKNOWN, TRUTH_BETWEEN, TRUTH_BEAT, TRUTH_DOWNBEAT }; /* unknown: outside the annotated part */
+enum rhythm_truth_kind {
+	TRUTH_UNKNOWN,
+	TRUTH_BETWEEN,
+	TRUTH_BEAT,
+	TRUTH_DOWNBEAT
+}; /* unknown: outside the annotated part */
 
 struct rhythm_truth {
 	int64_t onset_us;

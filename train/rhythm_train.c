@@ -54,9 +54,9 @@ static float *slope(struct rhythm_trainer *trainer, enum rhythm_tensor which)
 
 static void free_trainer(struct rhythm_trainer *trainer)
 {
-	float **arrays[] = {&trainer->gradient, &trainer->x,	   &trainer->from_input, &trainer->from_state,
-			    &trainer->reset,	&trainer->update,  &trainer->new,	 &trainer->state,
-			    &trainer->dropped,	&trainer->keep,	   &trainer->logits,	 &trainer->d_state,
+	float **arrays[] = {&trainer->gradient, &trainer->x,	       &trainer->from_input, &trainer->from_state,
+			    &trainer->reset,	&trainer->update,      &trainer->new,	     &trainer->state,
+			    &trainer->dropped,	&trainer->keep,	       &trainer->logits,     &trainer->d_state,
 			    &trainer->d_input,	&trainer->d_recurrent, &trainer->carry};
 
 	for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
@@ -88,7 +88,7 @@ static enum status new_trainer(int units, int batch, int rows, enum precision pr
 		      {&trainer->from_state, n * 3 * h},
 		      {&trainer->reset, n * h},
 		      {&trainer->update, n * h},
-		      {&trainer->new, n * h},
+		      {&trainer->new, n *h},
 		      {&trainer->state, (n + (size_t)batch) * h},
 		      {&trainer->dropped, n * h},
 		      {&trainer->keep, n * h},
@@ -155,8 +155,8 @@ static void forward_row(struct rhythm_trainer *trainer, int row)
 			size_t i = at + (size_t)(b * units + j);
 			float reset = sigmoid(in[j] + own[j] + bias[j]);
 			float update = sigmoid(in[units + j] + own[units + j] + bias[units + j]);
-			float new = tanhf(in[2 * units + j] + bias[2 * units + j] +
-					  reset * (own[2 * units + j] + own_bias[j]));
+			float new =
+			    tanhf(in[2 * units + j] + bias[2 * units + j] + reset * (own[2 * units + j] + own_bias[j]));
 
 			trainer->reset[i] = reset;
 			trainer->update[i] = update;
@@ -288,7 +288,8 @@ static void backward_row(struct rhythm_trainer *trainer, int row)
 	float *d_own_bias = slope(trainer, RHYTHM_RECURRENT_BIAS);
 
 	for (int b = 0; b < batch; b++) {
-		float *d_in = trainer->d_input + 3 * at + b * 3 * units, *d_own = trainer->d_recurrent + 3 * at + b * 3 * units;
+		float *d_in = trainer->d_input + 3 * at + b * 3 * units,
+		      *d_own = trainer->d_recurrent + 3 * at + b * 3 * units;
 		const float *own = trainer->from_state + 3 * at + b * 3 * units;
 
 		for (int j = 0; j < units; j++) {
@@ -483,9 +484,10 @@ enum status rhythm_train(const struct rhythm_piece *pieces, size_t count, const 
 {
 	struct rhythm_trainer trainer;
 	enum precision precision = product_has_bf16() ? PRECISION_BF16 : PRECISION_FP32;
-	enum status status =
-	    new_trainer(options->units, options->batch, options->rows, precision, values, &trainer, error);
-	struct order order = {.index = malloc((count + 1) * sizeof *order.index), .count = count, .seed = options->seed,
+	enum status status = new_trainer(options->units, options->batch, options->rows, precision, values, &trainer, error);
+	struct order order = {.index = malloc((count + 1) * sizeof *order.index),
+			      .count = count,
+			      .seed = options->seed,
 			      .rubato = options->rubato};
 
 	if (status != STATUS_OK) {

@@ -43,7 +43,7 @@ struct sampler;
  * pieces, a note as likely as any other, and labels nothing: for pre-training; corpora may then be NULL. */
 enum status sampler_new(const struct model_shape *shape, const struct dataset *dataset, const struct corpus *corpora,
 			int count, const struct sampler_options *options, struct sampler **sampler, struct error *error);
-void sampler_free(struct sampler *sampler); /* NULL is allowed */
+void sampler_free(struct sampler *sampler);		       /* NULL is allowed */
 size_t sampler_notes(const struct sampler *sampler, int head); /* of all pieces that have a label for this head */
 
 /* Room for one sequence; one per thread. */

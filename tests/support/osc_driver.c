@@ -1,5 +1,5 @@
-/* osc_driver TARGET... | --serve | --hold: sends every address of the name space that is streamed, with values that are hard to
- * carry, through the real server, to TARGETs (HOST:PORT), and prints what it sends. --serve has no targets: it says its
+/* osc_driver TARGET... | --serve | --hold: sends every address of the name space that is streamed, with values that are hard
+ * to carry, through the real server, to TARGETs (HOST:PORT), and prints what it sends. --serve has no targets: it says its
  * control port on standard error, waits for somebody to subscribe, and sends to that. --hold does the same and then goes on
  * answering until its standard input ends. */
 #include "osc/server.h"

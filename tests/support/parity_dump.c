@@ -1,13 +1,12 @@
 /* What the network computes, written down for a program that computes it again (tests/parity/). Main thread; fp32 unless
- * `train` is told otherwise, no dropout. Sequences are text, as many as wanted one after the other: T, lines of predictors (0 but in a causal sequence of
- * two rows a note), a loss weight a head, a class a head (-1: not
- * asked, or a note head), then T lines of eight ids, the last row that this one sees, a label a head (-1: not asked, or a
- * sequence head), then the predictors. parity_dump states WEIGHTS SEQUENCES OUT      hidden states and logits,
- * "INDEX.network.hidden" and "INDEX.network.HEAD", by the training network; where each row sees all that the look-ahead
- * allows, also by the daemon's encoder, "INDEX.encoder.hidden" and so on parity_dump gradients WEIGHTS SEQUENCES OUT
- * gradient of the weighted sum of all losses; a line of losses a head parity_dump sample WEIGHTS MANIFEST           the
- * sequences that `train` draws, four a step parity_dump train WEIGHTS MANIFEST OUT        trains; a line a step of losses a
- * head and the gradient's norm */
+ * `train` is told otherwise, no dropout. Sequences are text, as many as wanted one after the other: T, lines of predictors
+ * (0 but in a causal sequence of two rows a note), a loss weight a head, a class a head (-1: not asked, or a note head),
+ * then T lines of eight ids, the last row that this one sees, a label a head (-1: not asked, or a sequence head), then the
+ * predictors. parity_dump states WEIGHTS SEQUENCES OUT      hidden states and logits, "INDEX.network.hidden" and
+ * "INDEX.network.HEAD", by the training network; where each row sees all that the look-ahead allows, also by the daemon's
+ * encoder, "INDEX.encoder.hidden" and so on parity_dump gradients WEIGHTS SEQUENCES OUT gradient of the weighted sum of all
+ * losses; a line of losses a head parity_dump sample WEIGHTS MANIFEST           the sequences that `train` draws, four a
+ * step parity_dump train WEIGHTS MANIFEST OUT        trains; a line a step of losses a head and the gradient's norm */
 #include "model/encoder.h"
 #include "model/matrix.h"
 #include "model/predictors.h"

@@ -66,7 +66,8 @@ static bool is_same(const struct event *a, const struct event *b)
 {
 	return a->kind == b->kind && a->note_id == b->note_id && a->event_us == b->event_us &&
 	       a->arrival_us == b->arrival_us && a->duration_us == b->duration_us && a->position == b->position &&
-	       a->input == b->input && a->channel == b->channel && a->pitch == b->pitch && a->velocity == b->velocity && a->fine == b->fine;
+	       a->input == b->input && a->channel == b->channel && a->pitch == b->pitch && a->velocity == b->velocity &&
+	       a->fine == b->fine;
 }
 
 /* False: the rings differ. */
@@ -89,8 +90,7 @@ static void print_counters(const struct source_counters *counters)
 	printf("counters events=%" PRIu64 " dropped=%" PRIu64 " xruns=%" PRIu64 " bad_input=%" PRIu64 " lost=%" PRIu64
 	       " doubled=%" PRIu64 " period_us=%d inputs=%d last=%d priority=%d\n",
 	       counters->events, counters->dropped, counters->xruns, counters->bad_input, counters->lost_by_server,
-	       counters->doubled,
-	       counters->period_us, counters->inputs_present, counters->last_note_id, counters->priority);
+	       counters->doubled, counters->period_us, counters->inputs_present, counters->last_note_id, counters->priority);
 	fflush(stdout);
 }
 

@@ -354,7 +354,8 @@ static void test_start_of_an_uneven_clock(void **state)
 	for (int phase = 0; phase < 16; phase++) {
 		open_beat(BEAT_ALL, 0);
 		for (int i = 0; i < 60; i++) {
-			now_us += 20833 + (i * 7 + phase * 5) % 16 * 150 - (i > 0 ? ((i - 1) * 7 + phase * 5) % 16 * 150 : 0);
+			now_us +=
+			    20833 + (i * 7 + phase * 5) % 16 * 150 - (i > 0 ? ((i - 1) * 7 + phase * 5) % 16 * 150 : 0);
 			if (i == 36)
 				clock_message(CLOCK_START, 0);
 			clock_message(CLOCK_TICK, 0);

@@ -253,10 +253,14 @@ static void test_taps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_steady, begin),	       cmocka_unit_test_setup(test_jitter, begin),
-	    cmocka_unit_test_setup(test_jump, begin),	       cmocka_unit_test_setup(test_ritardando, begin),
-	    cmocka_unit_test_setup(test_stop_and_timeout, begin), cmocka_unit_test_setup(test_song_position, begin),
-	    cmocka_unit_test_setup(test_notes_agree, begin),   cmocka_unit_test_setup(test_bursts, begin),
+	    cmocka_unit_test_setup(test_steady, begin),
+	    cmocka_unit_test_setup(test_jitter, begin),
+	    cmocka_unit_test_setup(test_jump, begin),
+	    cmocka_unit_test_setup(test_ritardando, begin),
+	    cmocka_unit_test_setup(test_stop_and_timeout, begin),
+	    cmocka_unit_test_setup(test_song_position, begin),
+	    cmocka_unit_test_setup(test_notes_agree, begin),
+	    cmocka_unit_test_setup(test_bursts, begin),
 	    cmocka_unit_test(test_taps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

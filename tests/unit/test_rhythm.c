@@ -198,7 +198,8 @@ static bool stop_at_once(void *context)
 static void test_refuses_to_train(void **state)
 {
 	struct rhythm_piece piece = make_piece();
-	struct rhythm_train_options options = {.units = 3, .batch = 1, .rows = 4, .steps = 5, .report_steps = 1, .rate = 0.01};
+	struct rhythm_train_options options = {
+	    .units = 3, .batch = 1, .rows = 4, .steps = 5, .report_steps = 1, .rate = 0.01};
 	float values[3 * 3 * (RHYTHM_INPUTS + 3 + 1) + 3 + 4 * RHYTHM_OUTPUTS];
 	struct error error;
 
@@ -237,8 +238,8 @@ static void test_file(void **state)
 	struct safetensors_text text = {"format", "midibert beat 1"};
 	struct safetensors_tensor tensors[RHYTHM_TENSORS];
 	for (int i = 0; i < RHYTHM_TENSORS; i++)
-		tensors[i] = (struct safetensors_tensor){
-		    .name = table[i].name, .dimensions = 1, .shape = {UNITS}, .data = values};
+		tensors[i] =
+		    (struct safetensors_tensor){.name = table[i].name, .dimensions = 1, .shape = {UNITS}, .data = values};
 	assert_int_equal(safetensors_write(path, TENSOR_F32, tensors, RHYTHM_TENSORS, &text, 1, &error), STATUS_OK);
 	assert_int_equal(rhythm_load(path, &rhythm, &error), STATUS_BAD_DATA);
 	assert_int_equal(safetensors_write(path, TENSOR_F32, tensors, 3, &text, 1, &error), STATUS_OK);

@@ -250,7 +250,8 @@ static void test_an_input_that_goes_ends_its_notes(void **state)
 	close_bed(&bed);
 }
 
-/* What MIDI 1.0 says of active sensing: without it silence means nothing, after it 300 ms of it mean that the input is gone. */
+/* What MIDI 1.0 says of active sensing: without it silence means nothing, after it 300 ms of it mean that the input is gone.
+ */
 static void test_active_sensing(void **state)
 {
 	(void)state;
@@ -378,10 +379,10 @@ static void test_fine_velocity(void **state)
 	struct source_options options = everything;
 	options.key_low = 60;
 	open_bed(&bed, &options);
-	const uint8_t bytes[] = {0xb0, 88, 96, 0x90, 60, 64, 61, 65,	/* for the next note only */
-				 0xb1, 88, 5,  0x90, 62, 66,		/* of its own channel */
-				 0xb0, 88, 7,  0x80, 60, 0, 0x90, 63, 67, /* of a note-off */
-				 0xb0, 88, 9,  0x90, 59, 64, 64, 68};	/* of a note that nobody wants */
+	const uint8_t bytes[] = {0xb0, 88, 96, 0x90, 60, 64, 61,   65,	   /* for the next note only */
+				 0xb1, 88, 5,  0x90, 62, 66,		   /* of its own channel */
+				 0xb0, 88, 7,  0x80, 60, 0,  0x90, 63, 67, /* of a note-off */
+				 0xb0, 88, 9,  0x90, 59, 64, 64,   68};	   /* of a note that nobody wants */
 	source_bytes(&bed.source, 0, bytes, sizeof bytes, NOW, NOW);
 	static const uint8_t fine[] = {96, 0, 0, 0, 0, 0};
 	for (int i = 0; i < 6; i++)

@@ -115,7 +115,8 @@ static void test_drums(void **state)
 	timeline_free(&timeline);
 }
 
-/* Twice the same key at once, a soft and a loud one: which comes first says nothing, and is the same in any order of tracks. */
+/* Twice the same key at once, a soft and a loud one: which comes first says nothing, and is the same in any order of tracks.
+ */
 static void test_a_tie_hides_velocities(void **state)
 {
 	char soft[64 * 28], loud[64 * 28];
@@ -126,7 +127,8 @@ static void test_a_tie_hides_velocities(void **state)
 	(void)state;
 	for (int i = 0; i < 64; i++) {
 		snprintf(soft + at, sizeof soft - at, "04 90 %02x 28  04 80 %02x 00  ", 40 + i % 7, 40 + i % 7);
-		at += (size_t)snprintf(loud + at, sizeof loud - at, "04 90 %02x 50  04 80 %02x 00  ", 40 + i % 7, 40 + i % 7);
+		at +=
+		    (size_t)snprintf(loud + at, sizeof loud - at, "04 90 %02x 50  04 80 %02x 00  ", 40 + i % 7, 40 + i % 7);
 	}
 	timeline_of(soft, loud, false, &timeline);
 	timeline_of(loud, soft, false, &swapped);
@@ -159,12 +161,9 @@ static void test_fine_velocities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_order_within_a_tick),
-	    cmocka_unit_test(test_order_of_tracks_does_not_show),
-	    cmocka_unit_test(test_repeated_key),
-	    cmocka_unit_test(test_drums),
-	    cmocka_unit_test(test_a_tie_hides_velocities),
-	    cmocka_unit_test(test_fine_velocities),
+	    cmocka_unit_test(test_order_within_a_tick),	   cmocka_unit_test(test_order_of_tracks_does_not_show),
+	    cmocka_unit_test(test_repeated_key),	   cmocka_unit_test(test_drums),
+	    cmocka_unit_test(test_a_tie_hides_velocities), cmocka_unit_test(test_fine_velocities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The beat tracker's hypotheses on made streams, with a network made by hand that holds loud onsets for beats and low ones for
- * downbeats: what is tested is how hypotheses compete, not what training taught. */
+/* The beat tracker's hypotheses on made streams, with a network made by hand that holds loud onsets for beats and low ones
+ * for downbeats: what is tested is how hypotheses compete, not what training taught. */
 #include "base/random.h"
 #include "stream/tracker.h"
 
@@ -29,10 +29,10 @@ static int32_t id;
 static int make_network(void **state)
 {
 	(void)state;
-	input_bias[UNITS] = input_bias[UNITS + 1] = -20;    /* update gate: nothing is carried over */
-	input[INPUT_LOUDEST * 3 * UNITS + 2 * UNITS] = 8;   /* unit 0: loud */
-	input[INPUT_LOW * 3 * UNITS + 2 * UNITS + 1] = -8;  /* unit 1: low */
-	output[0] = 5;					    /* phase 0 */
+	input_bias[UNITS] = input_bias[UNITS + 1] = -20;   /* update gate: nothing is carried over */
+	input[INPUT_LOUDEST * 3 * UNITS + 2 * UNITS] = 8;  /* unit 0: loud */
+	input[INPUT_LOW * 3 * UNITS + 2 * UNITS + 1] = -8; /* unit 1: low */
+	output[0] = 5;					   /* phase 0 */
 	output_bias[0] = 2;
 	output[RHYTHM_OUTPUTS + RHYTHM_PHASES] = 4; /* downbeat */
 	tracker = tracker_new(&network);
@@ -114,7 +114,8 @@ static void test_steady(void **state)
 	assert_in_range(count, 31, 35); /* the first ones have to be found */
 	for (int i = count - 20; i < count; i++) {
 		assert_int_equal((beats[i].beat_us - 5000000) % 500000, 0); /* each at its onset, */
-		assert_int_equal(beats[i].due_us - beats[i].beat_us, RHYTHM_GATHER_US); /* and told as soon as the chord is */
+		assert_int_equal(beats[i].due_us - beats[i].beat_us,
+				 RHYTHM_GATHER_US); /* and told as soon as the chord is */
 		assert_true(beats[i].heard);
 		assert_int_equal(beats[i].downbeat, (beats[i].beat_us - 5000000) % 2000000 == 0);
 		assert_int_equal(beats[i].bar_beats, 4);
@@ -164,7 +165,8 @@ static void test_swing(void **state)
 	assert_period(140, 0.03);
 }
 
-/* Beats without a note in a steady pulse: two are told by themselves, late by less than a beat is judged by; then it stops. */
+/* Beats without a note in a steady pulse: two are told by themselves, late by less than a beat is judged by; then it stops.
+ */
 static void test_silence(void **state)
 {
 	(void)state;
@@ -251,10 +253,10 @@ static void test_odd_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_steady, begin),		       cmocka_unit_test_setup(test_waltz, begin),
-	    cmocka_unit_test_setup(test_ritardando, begin),	       cmocka_unit_test_setup(test_jump, begin),
-	    cmocka_unit_test_setup(test_swing, begin),		       cmocka_unit_test_setup(test_silence, begin),
-	    cmocka_unit_test_setup(test_noise, begin),		       cmocka_unit_test_setup(test_chords_and_repetition, begin),
+	    cmocka_unit_test_setup(test_steady, begin),	    cmocka_unit_test_setup(test_waltz, begin),
+	    cmocka_unit_test_setup(test_ritardando, begin), cmocka_unit_test_setup(test_jump, begin),
+	    cmocka_unit_test_setup(test_swing, begin),	    cmocka_unit_test_setup(test_silence, begin),
+	    cmocka_unit_test_setup(test_noise, begin),	    cmocka_unit_test_setup(test_chords_and_repetition, begin),
 	    cmocka_unit_test_setup(test_odd_times, begin),
 	};
 	return cmocka_run_group_tests(tests, make_network, free_network);
