@@ -218,10 +218,11 @@ enum status rhythm_locate(const char *model, char *path, size_t size, struct err
 	char beside[4096];
 	enum status status = locate_model(model, beside, sizeof beside, error);
 
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		status = put_beside(beside, path, size, error);
-	if (status == STATUS_OK && access(path, R_OK) == 0)
-		return STATUS_OK;
+		if (status != STATUS_OK || access(path, R_OK) == 0)
+			return status;
+	}
 	status = locate_shipped(beside, sizeof beside, error);
 	if (status == STATUS_OK)
 		status = put_beside(beside, path, size, error);
