@@ -25,7 +25,13 @@ def answer(*command):
     return subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
 
 
-def measure(build, seconds, sizes, peers):
+def keep(figures, path):
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+
+
+def measure(build, seconds, sizes, peers, kept):
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         cpu = next(line.split(": ", 1)[1].strip() for line in file if line.startswith("model name"))
     figures = {"date": datetime.date.today().isoformat(), "cpu": cpu, "cores": os.cpu_count(), "load": os.getloadavg()[0],
@@ -37,8 +43,10 @@ def measure(build, seconds, sizes, peers):
         figures["bench"].append(json.loads(answer(tool, "bench", "--size", size, "--json")))
     os.environ["BENCH_SECONDS"] = str(seconds)
     figures["fire"] = [json.loads(line) for line in answer("tests/bench/fire", build, "--json").splitlines()]
+    keep(figures, kept)
     for arguments in PEERS if peers else ():
         figures["peers"].append({"arguments": arguments, "text": answer("tests/bench/peers", *arguments)})
+    keep(figures, kept)
     return figures
 
 
@@ -151,10 +159,7 @@ def main():
         with open(arguments.kept, encoding="utf-8") as file:
             figures = json.load(file)
     else:
-        figures = measure(arguments.build, arguments.seconds, arguments.sizes.split(","), arguments.peers)
-    if arguments.keep:
-        with open(arguments.keep, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=1)
+        figures = measure(arguments.build, arguments.seconds, arguments.sizes.split(","), arguments.peers, arguments.keep)
     put(os.path.join(ROOT, "docs/SPEED.md"), "speed", speed_page(figures))
     put(os.path.join(ROOT, "README.md"), "bench", readme_block(figures))
 
