@@ -183,7 +183,8 @@ class Lab:
         with open(self.path("ablation.md"), "w", encoding="utf-8") as file:
             file.write("| | seeds | " + " | ".join(self.figures) + " |\n|---|---|" + "---|" * len(self.figures) + "\n")
             for variant, (words, _, _) in self.variants.items():
-                cells = ["%.1f ± %.1f" % figure(variant, key)[:2] if found[variant] else "" for key in self.figures]
+                means = [figure(variant, key) for key in self.figures] if found[variant] else []
+                cells = [("%.1f ± %.1f" if len(values) > 1 else "%.1f") % (mean, spread)[:len(values)] for mean, spread, values in means]
                 file.write("| %s | %d | %s |\n" % (words, len(found[variant]), " | ".join(cells)))
         parts, top = [], 30
         for key in self.figures:
