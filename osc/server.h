@@ -171,7 +171,7 @@ struct osc_command_sink {
 	void *context;
 };
 
-/* Reads what has arrived, at most 64 datagrams a call (the descriptor stays readable for the rest). Subscribe, confirm,
+/* Reads what has arrived, at most 16 datagrams a call (the descriptor stays readable for the rest). Subscribe, confirm,
  * unsubscribe, ping, subscribers and stats are answered here; malformed and unknown messages get /midibert/error, at a
  * bounded rate. Commands from a network that is not allowed are refused. */
 void osc_server_receive(struct osc_server *server, int64_t now_us, const struct osc_command_sink *sink);

@@ -554,7 +554,7 @@ static void a_flood_of_rubbish_is_counted_and_hardly_answered(void **state)
 			bytes[0] = i % 2 ? '/' : '#';
 		random = random * 1664525 + 1013904223;
 		client_send_bytes(&flooder, server, bytes, size);
-		if (i % 50 == 49) { /* the stream goes on meanwhile */
+		if (i % 15 == 14) { /* the stream goes on meanwhile */
 			receive(server, SECOND + i);
 			send_note(server, i + 1);
 			assert_true(client_expect(&target, "/midibert/note").number[0] == i + 1);
@@ -584,9 +584,11 @@ static void one_call_reads_a_bounded_number(void **state)
 	for (int i = 0; i < 100; i++)
 		client_send(&client, server, "/midibert/tap", "");
 	assert_int_equal(poll(&ready, 1, 0), 1);
-	assert_int_equal(receive(server, 0).count, 64);
-	assert_int_equal(poll(&ready, 1, 0), 1);
-	assert_int_equal(receive(server, 0).count, 36);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(receive(server, 0).count, 16);
+		assert_int_equal(poll(&ready, 1, 0), 1);
+	}
+	assert_int_equal(receive(server, 0).count, 4);
 	assert_int_equal(poll(&ready, 1, 0), 0);
 	osc_server_close(server);
 	client_close(&client);
