@@ -42,6 +42,7 @@ _midibert()
 	pretrain:--stop-after) kind="none" ;;
 	pretrain:--warmup) kind="none" ;;
 	pretrain:--rate) kind="none" ;;
+	pretrain:--muon) kind="none" ;;
 	pretrain:--decay) kind="none" ;;
 	pretrain:--clip) kind="none" ;;
 	pretrain:--dropout) kind="none" ;;
@@ -84,6 +85,7 @@ _midibert()
 	finetune:--stop-after) kind="none" ;;
 	finetune:--warmup) kind="none" ;;
 	finetune:--rate) kind="none" ;;
+	finetune:--muon) kind="none" ;;
 	finetune:--decay) kind="none" ;;
 	finetune:--clip) kind="none" ;;
 	finetune:--dropout) kind="none" ;;
@@ -161,10 +163,10 @@ _midibert()
 	'bench') options="--model --size --window --threads --backend --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --task --level --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --task --level --mask --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
-	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'report') options="--json --csv --by --curve --model --help" operands=files ;;
 	'temper') options="--model --out --manifest --valid --coverage --help" operands= ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;

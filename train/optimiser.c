@@ -1,18 +1,24 @@
-/* AdamW. One thread; no state but the arrays handed in. */
+/* AdamW, and which tensors go by Muon instead. One thread; no state but the arrays handed in. */
 #include "train/optimiser.h"
 
 #include "model/vector.h"
 
 #include <math.h>
 
-double optimiser_rate(const struct optimiser_options *options, uint64_t step)
+/* Rises and falls between 0 and 1. */
+static double course(const struct optimiser_options *options, uint64_t step)
 {
 	if (step < options->warmup)
-		return options->rate * (double)(step + 1) / (double)options->warmup;
+		return (double)(step + 1) / (double)options->warmup;
 	if (step >= options->steps)
 		return 0;
 	double part = (double)(step - options->warmup) / (double)(options->steps - options->warmup);
-	return options->rate * 0.5 * (1 + cos(3.14159265358979 * part));
+	return 0.5 * (1 + cos(3.14159265358979 * part));
+}
+
+double optimiser_rate(const struct optimiser_options *options, uint64_t step)
+{
+	return options->rate * course(options, step);
 }
 
 double optimiser_squares(const struct parameter *parameter, const float *gradient)
@@ -43,7 +49,7 @@ VECTOR_KERNEL void adamw_update(const struct coefficients *c, size_t count, cons
 }
 
 void optimiser_step(const struct optimiser_options *o, const struct parameter *parameter, uint64_t step, double norm,
-		    const float *gradient, float *values, float *first, float *second)
+		    const float *gradient, float *values, float *first, float *second, struct muon *muon)
 {
 	struct coefficients c = {
 	    .clip = (float)(norm > o->clip ? o->clip / norm : 1),
@@ -56,5 +62,10 @@ void optimiser_step(const struct optimiser_options *o, const struct parameter *p
 	    .decay = parameter->decays ? (float)o->decay : 0,
 	};
 	size_t at = parameter->offset;
+	if (o->muon > 0 && muon_suits(parameter)) {
+		struct muon_step by = {(float)(o->muon * course(o, step)), c.decay, c.clip};
+		muon_update(muon, parameter, &by, gradient + at, values + at, first + at);
+		return;
+	}
 	adamw_update(&c, parameter->elements, gradient + at, values + at, first + at, second + at);
 }

@@ -411,7 +411,7 @@ static void improve(struct rhythm_trainer *trainer, const struct optimiser_optio
 		squares += optimiser_squares(&trainer->table[i], trainer->gradient);
 	for (int i = 0; i < RHYTHM_TENSORS; i++)
 		optimiser_step(options, &trainer->table[i], step, sqrt(squares), trainer->gradient, trainer->values, first,
-			       second);
+			       second, NULL);
 	pack(trainer);
 }
 

@@ -28,6 +28,7 @@ struct worker {
 	struct trainer *trainer;
 	int index;
 	struct score score; /* of its share of a validation */
+	struct muon *muon;  /* NULL unless it is used */
 };
 
 struct trainer {
@@ -44,6 +45,7 @@ struct trainer {
 	void (*task)(struct trainer *, struct worker *, int); /* what run() shares out */
 	int tasks;
 	double *squares; /* of each tensor's gradient */
+	int *by_size;	 /* tensors, the largest first: dealt out in turn they keep all threads busy */
 	double norm;
 	uint64_t step;
 	char fingerprint[FINGERPRINT_MAX];
@@ -74,6 +76,20 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 				 (double)s->mix[h], (double)s->weight[h]);
 	for (int i = 0; i < count && used < FINGERPRINT_MAX; i++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s", corpora[i].path);
+	if (o->muon > 0 && used < FINGERPRINT_MAX)
+		snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " muon=%g", o->muon);
+}
+
+static int *order_by_size(const struct parameters *parameters)
+{
+	int count = (int)parameters->count, *order = malloc(parameters->count * sizeof *order);
+	for (int i = 0; order && i < count; i++) {
+		int at = i;
+		for (; at > 0 && parameters->table[order[at - 1]].elements < parameters->table[i].elements; at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+	}
+	return order;
 }
 
 enum status trainer_new_lesson(struct network *network, const struct parameters *parameters, float *values,
@@ -97,7 +113,8 @@ enum status trainer_new_lesson(struct network *network, const struct parameters 
 	t->worker = calloc((size_t)options->threads, sizeof *t->worker);
 	t->shard = calloc((size_t)options->shards, sizeof *t->shard);
 	t->squares = calloc(parameters->count, sizeof *t->squares);
-	bool ok = t->first && t->second && t->worker && t->shard && t->squares;
+	t->by_size = order_by_size(parameters);
+	bool ok = t->first && t->second && t->worker && t->shard && t->squares && t->by_size;
 	memcpy(t->array, lesson->array, (size_t)lesson->arrays * sizeof *t->array);
 	t->arrays = lesson->arrays;
 	if (lesson->judge && (options->patience > 0 || options->average > 0)) {
@@ -112,12 +129,15 @@ enum status trainer_new_lesson(struct network *network, const struct parameters 
 	}
 	for (int i = 0; ok && i < t->options.shards; i++)
 		ok = (t->shard[i].gradient = calloc(network_gradient_size(t->network), sizeof(float))) != NULL;
+	for (int i = 0; ok && i < options->threads; i++) {
+		t->worker[i] = (struct worker){.trainer = t, .index = i};
+		if (options->optimiser.muon > 0)
+			ok = (t->worker[i].muon = muon_new(parameters, options->network.precision)) != NULL;
+	}
 	if (!ok) {
 		trainer_free(t);
 		return status_fail(error, STATUS_NO_MEMORY, "no memory for training; a smaller batch of rows needs less");
 	}
-	for (int i = 0; i < options->threads; i++)
-		t->worker[i] = (struct worker){.trainer = t, .index = i};
 	*result = t;
 	return STATUS_OK;
 }
@@ -153,8 +173,11 @@ void trainer_free(struct trainer *trainer)
 	for (int i = 0; trainer->shard && i < trainer->options.shards; i++)
 		free(trainer->shard[i].gradient);
 	free(trainer->shard);
+	for (int i = 0; trainer->worker && i < trainer->options.threads; i++)
+		muon_free(trainer->worker[i].muon);
 	free(trainer->worker);
 	free(trainer->squares);
+	free(trainer->by_size);
 	keeper_free(trainer->keeper);
 	free(trainer->first);
 	free(trainer->second);
@@ -232,9 +255,8 @@ static void sum_squares(struct trainer *t, struct worker *worker, int index)
 
 static void update(struct trainer *t, struct worker *worker, int index)
 {
-	(void)worker;
-	optimiser_step(&t->options.optimiser, &t->parameters->table[index], t->step, t->norm, t->shard[0].gradient,
-		       t->values, t->first, t->second);
+	optimiser_step(&t->options.optimiser, &t->parameters->table[t->by_size[index]], t->step, t->norm,
+		       t->shard[0].gradient, t->values, t->first, t->second, worker->muon);
 }
 
 static void prepare(struct trainer *t, struct worker *worker, int index)

@@ -70,9 +70,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Of the runs to come: --stop-after, --patience, --average, --validate-steps (0: the last step alone). */
+/* Of the runs to come: --stop-after, --patience, --average, --muon, --validate-steps (0: the last step alone). */
 static uint64_t stop_step;
 static int patience, average, validate_steps;
+static double muon;
 
 static struct trainer_options options_for(int threads, uint64_t steps, const char *checkpoint)
 {
@@ -88,6 +89,7 @@ static struct trainer_options options_for(int threads, uint64_t steps, const cha
 			.disorder = 0.5f,
 			.transpose = false},
 	    .optimiser = {.rate = 3e-3,
+			  .muon = muon,
 			  .warmup = 5,
 			  .steps = steps,
 			  .decay = 0.01,
@@ -244,9 +246,9 @@ static size_t elements(void)
 	return count;
 }
 
-static void test_same_bits(void **state)
+/* Any number of threads, stopped and resumed: the same weights to the last bit. */
+static void check_same_bits(void)
 {
-	(void)state;
 	char path[] = "/tmp/midibertd-test-trainer-XXXXXX";
 	int file = mkstemp(path);
 	assert_true(file >= 0);
@@ -272,6 +274,15 @@ static void test_same_bits(void **state)
 	assert_memory_equal(one, resumed, bytes);
 	unlink(path);
 	free(one), free(two), free(stopped), free(resumed), free(foreign);
+}
+
+static void test_same_bits(void **state)
+{
+	(void)state;
+	check_same_bits();
+	muon = 0.01;
+	check_same_bits();
+	muon = 0;
 }
 
 static void test_patience_and_average(void **state)
