@@ -3,13 +3,17 @@
 #include "tools/tools.h"
 #include "tools/training.h"
 
+#include "engine/rhythm_file.h"
 #include "model/matrix.h"
 #include "train/calibrate.h"
+#include "train/tracked.h"
 #include "train/trainer.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TOOL "finetune"
 
@@ -32,14 +36,27 @@ struct job {
 	struct own_task task[TASKS_MAX];
 	int tasks;
 	char default_heads[TASKS_MAX * (HEAD_NAME_MAX + 1)];
-	const char *mix;
+	const char *mix, *beat;
+	struct rhythm *rhythm; /* NULL: no --tracked */
 	struct training training;
 	struct dataset train_data, valid_data;
 	struct corpus train_corpora[CORPORA_MAX], valid_corpora[CORPORA_MAX];
 	FILE *log;
 };
 
-enum { OPT_MANIFEST = 256, OPT_VALID, OPT_TASK, OPT_LEVEL, OPT_MASK, OPT_MIX, OPT_PATIENCE, OPT_AVERAGE, OPT_HELP };
+enum {
+	OPT_MANIFEST = 256,
+	OPT_VALID,
+	OPT_TASK,
+	OPT_LEVEL,
+	OPT_MASK,
+	OPT_MIX,
+	OPT_PATIENCE,
+	OPT_AVERAGE,
+	OPT_TRACKED,
+	OPT_BEAT,
+	OPT_HELP
+};
 
 static const struct training_option own_options[] = {
     {"manifest", "[HEAD,...=]FILE.tsv",
@@ -52,6 +69,8 @@ static const struct training_option own_options[] = {
      "in the manifest (sequence)",
      OPT_LEVEL},
     {"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
+    {"tracked", "X", "share of sequences on the grid that the beat tracker makes (0)", OPT_TRACKED},
+    {"beat", "FILE", "network of the beat tracker (the .beat beside --init, else beside the default weights)", OPT_BEAT},
     {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
     {"patience", "N", "end after N validations that are no better, with the best weights (0: train to the end)",
      OPT_PATIENCE},
@@ -124,14 +143,17 @@ static int set_option(void *context, int code, char *text)
 	case OPT_TASK: return add_task(job, text);
 	case OPT_LEVEL: return set_level(job, text);
 	case OPT_MIX: job->mix = text; return TOOL_DONE;
+	case OPT_BEAT: job->beat = text; return TOOL_DONE;
 	case OPT_HELP: return HELP;
 	default: break;
 	}
-	if (!training_number(text, 0, count ? 1000 : 0.5, &number))
-		return tool_usage(TOOL, "%s: a number from 0 to %s", text, count ? "1000" : "0.5");
+	double most = count ? 1000 : code == OPT_TRACKED ? 1 : 0.5;
+	if (!training_number(text, 0, most, &number))
+		return tool_usage(TOOL, "%s: a number from 0 to %g", text, most);
 	switch (code) {
 	case OPT_PATIENCE: options->patience = (int)number; break;
 	case OPT_AVERAGE: options->average = (int)number; break;
+	case OPT_TRACKED: options->sampler.tracked = (float)number; break;
 	default: options->sampler.mask = (float)number;
 	}
 	return TOOL_DONE;
@@ -176,6 +198,11 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 	if ((options->patience || options->average) && (!job->valid_count || !options->validate_steps))
 		return tool_usage(TOOL,
 				  "--patience and --average go by validations: they need --valid and --validate-steps");
+	if (options->sampler.tracked + options->sampler.regrid > 1)
+		return tool_usage(TOOL, "--tracked %g and --regrid %g: shares of one whole, together at most 1",
+				  (double)options->sampler.tracked, (double)options->sampler.regrid);
+	if (job->beat && options->sampler.tracked == 0)
+		return tool_usage(TOOL, "--beat is for --tracked");
 	status = name_heads(job);
 	if (status == TOOL_DONE)
 		status = training_check(&job->training);
@@ -323,6 +350,33 @@ static enum status read_data(struct job *job, struct error *error)
 	return status;
 }
 
+static void say_tracked(void *context, size_t done, size_t count)
+{
+	bool *shown = context;
+	if (*shown || done == count)
+		fprintf(stderr, "%sbeat of %zu of %zu pieces%s", *shown ? "\r" : "", done, count, done == count ? "\n" : "");
+}
+
+/* Hears the training pieces through the beat tracker, if any sequence is to lie on its grid. */
+static enum status track(struct job *job, struct error *error)
+{
+	struct sampler_options *sampler = &job->training.options.sampler;
+	char path[PATH_MAX];
+	bool shown = isatty(STDERR_FILENO);
+	enum status status = STATUS_OK;
+	if (sampler->tracked == 0)
+		return STATUS_OK;
+	if (!job->beat)
+		status = rhythm_locate(job->training.init, path, sizeof path, error);
+	if (status == STATUS_OK)
+		status = rhythm_load(job->beat ? job->beat : path, &job->rhythm, error);
+	if (status != STATUS_OK)
+		return status;
+	sampler->beat = rhythm_sha256(job->rhythm);
+	return tracked_dataset(&job->train_data, rhythm_network(job->rhythm), job->training.options.threads, say_tracked,
+			       &shown, error);
+}
+
 static int print_scores(const struct job *job, FILE *out, const char *title, const struct score *score)
 {
 	int used = fprintf(out, "  %s", title);
@@ -458,6 +512,8 @@ int tool_finetune(int argc, char **argv)
 		job->log = fopen(log, job->training.resume ? "a" : "w");
 		enum status result = read_data(job, &error);
 		if (result == STATUS_OK)
+			result = track(job, &error);
+		if (result == STATUS_OK)
 			result = train(job, &error);
 		status = result == STATUS_OK ? TOOL_DONE : tool_fail(TOOL, &error);
 		if (job->log)
@@ -465,6 +521,7 @@ int tool_finetune(int argc, char **argv)
 	}
 	dataset_free(&job->train_data);
 	dataset_free(&job->valid_data);
+	rhythm_free(job->rhythm);
 	free(job);
 	return status;
 }

@@ -81,6 +81,7 @@ void piece_free(struct piece *piece)
 	free(piece->path);
 	free(piece->label);
 	free(piece->notes);
+	free(piece->tracked);
 	free(piece->names);
 	*piece = (struct piece){0};
 }

@@ -27,8 +27,9 @@ struct piece_note {
 
 struct piece {
 	char *path;
-	char *label;		  /* second column of the manifest, or NULL */
-	struct piece_note *notes; /* in order of arrival (stream/timeline.h) */
+	char *label;		    /* second column of the manifest, or NULL */
+	struct piece_note *notes;   /* in order of arrival (stream/timeline.h) */
+	struct piece_note *tracked; /* the same on the beat tracker's grid (train/tracked.h), or NULL */
 	size_t count;
 	char (*names)[LABEL_NAME_MAX]; /* of note labels; NULL if there are none */
 	int name_count;

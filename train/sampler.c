@@ -195,15 +195,17 @@ static int perform(const struct sampler *sampler, const struct piece *piece, siz
 		   struct random *random, struct sample *sample)
 {
 	const struct sampler_options *o = &sampler->options;
+	bool tracked = o->tracked > 0 && random_uniform(random) < (double)o->tracked;
+	const struct piece_note *notes = tracked ? piece->tracked : piece->notes;
 	double missing = 2 * random_uniform(random) * (double)o->missing,
 	       doubled = 2 * random_uniform(random) * (double)o->doubled;
-	count = augment_copy(random, missing, doubled, piece->notes + first, count, o->rows, sample->notes, sample->order);
+	count = augment_copy(random, missing, doubled, notes + first, count, o->rows, sample->notes, sample->order);
 	if (o->stretch > 0)
 		augment_stretch(random, (double)o->stretch, count, sample->notes);
 	if (o->jitter_ms > 0)
 		augment_jitter(random, 1000 * random_uniform(random) * (double)o->jitter_ms, count, sample->notes);
 	arrange(count, random_uniform(random) < (double)o->disorder ? DISORDER_US : 0, random, sample);
-	if (random_uniform(random) < (double)o->regrid)
+	if (random_uniform(random) * (1 - (double)o->tracked) < (double)o->regrid && !tracked)
 		augment_regrid(random_integer(random, 0, PHASE_US), count, sample->notes);
 	if (curves && random_uniform(random) < (double)o->curves)
 		augment_curve(random, count, sample->notes);

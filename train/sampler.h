@@ -25,13 +25,15 @@ struct sampler_options {
 	float mask;		 /* mean share of notes hidden entirely (mask fine-tuning, section 4 of the paper) */
 	float live;		 /* share of sequences as a stream knows them: cut at right edges, late durations masked */
 	float regrid;		 /* share of sequences laid on a 120 bpm grid that ignores their beat */
-	float disorder;		 /* share of sequences with notes within 50 ms permuted */
-	bool transpose;		 /* by -11..11 */
-	float hidden;		 /* without heads: share of sequences whose velocities are hidden */
-	float curves;		 /* share of sequences whose velocities, where they are seen, pass a random curve */
-	float stretch;		 /* tempo by a random factor of 1 / (1 + stretch) to 1 + stretch; 0: never */
-	float jitter_ms;	 /* largest deviation of onsets and releases; 0: never */
-	float missing, doubled;	 /* mean share of notes left out, of notes that come twice */
+	float tracked;	  /* share of sequences on the beat tracker's grid; with regrid at most 1; 0: pieces need none */
+	const char *beat; /* of tracked: SHA-256 of the network that tracked */
+	float disorder;	  /* share of sequences with notes within 50 ms permuted */
+	bool transpose;	  /* by -11..11 */
+	float hidden;	  /* without heads: share of sequences whose velocities are hidden */
+	float curves;	  /* share of sequences whose velocities, where they are seen, pass a random curve */
+	float stretch;	  /* tempo by a random factor of 1 / (1 + stretch) to 1 + stretch; 0: never */
+	float jitter_ms;  /* largest deviation of onsets and releases; 0: never */
+	float missing, doubled; /* mean share of notes left out, of notes that come twice */
 };
 
 /* Rows of the longest sequence that is drawn for any of the heads: what a network must have room for. */

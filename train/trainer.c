@@ -71,6 +71,9 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	    (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
 	    bf16 ? "bf16" : "fp32", options->patience, options->average,
 	    options->patience || options->average ? options->validate_steps : 0);
+	if (s->tracked > 0 && used < FINGERPRINT_MAX)
+		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " tracked=%g beat=%s", (double)s->tracked,
+				 s->beat ? s->beat : "");
 	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", shape->head[h].name,
 				 (double)s->mix[h], (double)s->weight[h]);

@@ -58,6 +58,10 @@ static int set_up(void **state)
 			note->velocity = (uint8_t)(note->pitch >= 64 ? 100 : 40); /* a rule that both note heads can learn */
 			note->melody = note->pitch >= 64 ? MELODY_MELODY : MELODY_ACCOMPANIMENT;
 		}
+		pieces[p].tracked = calloc(NOTES, sizeof *pieces[p].tracked);
+		memcpy(pieces[p].tracked, pieces[p].notes, NOTES * sizeof *pieces[p].tracked);
+		for (int i = 0; i < NOTES; i++)
+			pieces[p].tracked[i].place.tempo = 20;
 	}
 	return 0;
 }
@@ -66,7 +70,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	for (int p = 0; p < PIECES; p++)
-		free(pieces[p].notes);
+		free(pieces[p].notes), free(pieces[p].tracked);
 	return 0;
 }
 
@@ -74,6 +78,8 @@ static int tear_down(void **state)
 static uint64_t stop_step;
 static int patience, average, validate_steps;
 static double muon;
+static float tracked;
+static const char *beat; /* that tracked */
 
 static struct trainer_options options_for(int threads, uint64_t steps, const char *checkpoint)
 {
@@ -86,6 +92,8 @@ static struct trainer_options options_for(int threads, uint64_t steps, const cha
 			.mask = 0.1f,
 			.live = 0.5f,
 			.regrid = 0.3f,
+			.tracked = tracked,
+			.beat = beat,
 			.disorder = 0.5f,
 			.transpose = false},
 	    .optimiser = {.rate = 3e-3,
@@ -285,6 +293,38 @@ static void test_same_bits(void **state)
 	muon = 0;
 }
 
+/* On the tracker's grid: the same bits again, and a state is gone on with by the same share and the same tracker alone. */
+static void test_tracked(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/midibertd-test-trainer-XXXXXX";
+	int file = mkstemp(path);
+	assert_true(file >= 0);
+	close(file);
+	float *without, *one, *stopped, *foreign, *resumed;
+	struct run run;
+	size_t bytes = elements() * sizeof(float);
+	assert_int_equal(train(1, 6, 0, false, path, 5, &without, &run), STATUS_OK);
+	tracked = 0.4f;
+	beat = "ab12";
+	assert_int_equal(train(1, 6, 0, false, path, 5, &one, &run), STATUS_OK);
+	assert_memory_not_equal(one, without, bytes);
+	assert_int_equal(train(2, 6, 3, false, path, 5, &stopped, &run), STATUS_INTERRUPTED);
+	beat = "cd34";
+	assert_int_equal(train(2, 6, 0, true, path, 5, &foreign, &run), STATUS_BAD_DATA);
+	free(foreign);
+	beat = "ab12";
+	tracked = 0.5f;
+	assert_int_equal(train(2, 6, 0, true, path, 5, &foreign, &run), STATUS_BAD_DATA);
+	tracked = 0.4f;
+	assert_int_equal(train(2, 6, 0, true, path, 5, &resumed, &run), STATUS_OK);
+	assert_memory_equal(one, resumed, bytes);
+	tracked = 0;
+	beat = NULL;
+	unlink(path);
+	free(without), free(one), free(stopped), free(foreign), free(resumed);
+}
+
 static void test_patience_and_average(void **state)
 {
 	(void)state;
@@ -404,6 +444,7 @@ int main(void)
 	    cmocka_unit_test(test_sampler_repeats),
 	    cmocka_unit_test(test_sampler_causal),
 	    cmocka_unit_test(test_same_bits),
+	    cmocka_unit_test(test_tracked),
 	    cmocka_unit_test(test_patience_and_average),
 	    cmocka_unit_test(test_learns),
 	};
