@@ -101,10 +101,6 @@ VECTOR_INLINE void attend_rows(const int rows, const struct attend_keys *keys, c
 	}
 	long stride = high + ATTEND_PAD;
 	int block = low / ATTEND_BLOCK, blocks = (high + ATTEND_BLOCK - 1) / ATTEND_BLOCK;
-	if (keys->key_pairs) {
-		attend_bf16_scores(rows, keys, query, block, blocks, scale, scores, stride);
-		block = blocks;
-	}
 	for (; block + 2 <= blocks; block += 2)
 		score_blocks(rows, 2, keys, query, block, scale, scores, stride);
 	if (block < blocks)
@@ -129,6 +125,10 @@ VECTOR_INLINE void attend_rows(const int rows, const struct attend_keys *keys, c
 VECTOR_KERNEL void attend(int rows, const struct attend_keys *keys, const float *const query[], const int from[],
 			  const int to[], float *scores, float *const y[])
 {
+	if (keys->key_pairs) {
+		attend_bf16(rows, keys, query, from, to, scores, y);
+		return;
+	}
 	switch (rows) {
 	case 4: attend_rows(4, keys, query, from, to, scores, y); break;
 	case 3: attend_rows(3, keys, query, from, to, scores, y); break;

@@ -17,13 +17,16 @@
 struct attend_keys {
 	int e;		       /* numbers of a key */
 	const int *slot;       /* place of each block in key and value */
-	const float *key;      /* [slots][e][ATTEND_BLOCK]; not read where key_pairs is not NULL */
+	const float *key;      /* [slots][e][ATTEND_BLOCK] */
 	const float *value;    /* [slots][ATTEND_BLOCK][ATTEND_VALUE(e)], zero past e */
 	const float *distance; /* [e][distance_stride]: column c stands for query 0 to key c; that of query i lies i left */
 	long distance_stride;
-	/* Both NULL, or keys and distances as pairs of bf16 along e, which is even (model/bf16.h). */
+	/* All NULL, or read instead of the floats: pairs of bf16 (model/bf16.h), keys and distances along e, which is even,
+	 * values along the keys. */
 	const uint32_t *key_pairs;	/* [slots][e / 2][ATTEND_BLOCK] */
+	const uint32_t *value_pairs;	/* [slots][ATTEND_BLOCK / 2][ATTEND_VALUE(e)], zero past e */
 	const uint32_t *distance_pairs; /* [e / 2][distance_stride] */
+	long next_key, next_value;	/* words from these pairs to those of the next head, to fetch ahead; 0: none */
 };
 
 /* Queries i = 0 .. rows - 1, rows <= ATTEND_ROWS, each of e numbers at query[i]: sees keys from[i] .. to[i] - 1, at least

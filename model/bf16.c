@@ -75,6 +75,18 @@ TARGET void bf16_rows(int m, int k, const float *source, int ld, uint32_t *out)
 	}
 }
 
+TARGET void bf16_halves(int k, const float *source, bool high, uint32_t *out)
+{
+	for (int c = 0; c < k; c += 16) {
+		__mmask16 mask = tail_mask(k - c);
+		__m512i half = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, source + c)));
+		__m512i both = _mm512_maskz_loadu_epi32(mask, out + c);
+		both = high ? _mm512_mask_blend_epi16(0xaaaaaaaa, both, _mm512_slli_epi32(half, 16))
+			    : _mm512_mask_blend_epi16(0x55555555, both, half);
+		_mm512_mask_storeu_epi32(out + c, mask, both);
+	}
+}
+
 TARGET void bf16_columns(int k, int m, const float *source, int ld, uint32_t *out)
 {
 	for (int first = 0; first < m; first += BLOCK) {
@@ -187,6 +199,11 @@ void bf16_pack_transposed(int k, int n, const float *source, int ld, uint32_t *p
 void bf16_rows(int m, int k, const float *source, int ld, uint32_t *out)
 {
 	(void)m, (void)k, (void)source, (void)ld, (void)out;
+}
+
+void bf16_halves(int k, const float *source, bool high, uint32_t *out)
+{
+	(void)k, (void)source, (void)high, (void)out;
 }
 
 void bf16_columns(int k, int m, const float *source, int ld, uint32_t *out)

@@ -23,6 +23,8 @@ void bf16_pack_transposed(int k, int n, const float *source, int ld, uint32_t *p
 
 /* Row-major conversion: out[m][(k + 1) / 2] words. */
 void bf16_rows(int m, int k, const float *source, int ld, uint32_t *out);
+/* One half of every pair, the low one or the high one: out[k] words, source[k]. */
+void bf16_halves(int k, const float *source, bool high, uint32_t *out);
 /* The transpose of source[k][m] as a left operand for bf16_product_columns, m (k + 1) / 2 words. */
 void bf16_columns(int k, int m, const float *source, int ld, uint32_t *out);
 

@@ -218,13 +218,9 @@ static void attend_causal(struct encoder *encoder, struct share *share, int laye
 	size_t d = (size_t)encoder->model->shape.width;
 	int notes = share->in / 2;
 	for (int i = 0; i < notes; i++) {
-		int64_t row = share->first + i;
-		for (int k = 0; k < 2; k++) { /* asks, then is heard */
-			size_t at = (size_t)(k == 0 ? notes + i : i);
-			const float *query = qkv + at * 3 * d;
-			lane_put_key(share->lane, layer, row, query);
-			lane_attend(share->lane, layer, row, 1, row, &query, encoder->scores, y + at * d);
-		}
+		size_t note = (size_t)i * d, question = (size_t)(notes + i) * d;
+		lane_ask(share->lane, layer, share->first + i, qkv + 3 * question, qkv + 3 * note, encoder->scores,
+			 y + question, y + note);
 	}
 	memcpy(before, x, (size_t)share->in * d * sizeof *before);
 	share->out = share->in;

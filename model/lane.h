@@ -12,15 +12,16 @@
 
 struct lane_layer {
 	float *input, *query; /* [capacity][d]: the layer's input and its queries; NULL in a causal lane */
-	float *key;	      /* [a][slots][e][ATTEND_BLOCK], or half of it: [a][slots][e / 2][ATTEND_BLOCK] pairs of bf16 */
-	float *value;	      /* [a][slots][ATTEND_BLOCK][ATTEND_VALUE(e)] */
+	/* Either of these, or both half as large as pairs of bf16, along e and along the rows (model/attend.h). */
+	float *key;   /* [a][slots][e][ATTEND_BLOCK] */
+	float *value; /* [a][slots][ATTEND_BLOCK][ATTEND_VALUE(e)] */
 };
 
 struct lane {
 	const struct model *model;
 	enum head_setting setting;
 	int window, lookahead;
-	bool pairs;	  /* keys are kept in bf16 */
+	bool pairs;	  /* keys and values are kept in bf16 */
 	int64_t capacity; /* rows of the rings, whole blocks */
 	int64_t states;	  /* rows of the ring of hidden states */
 	int64_t rows;	  /* that have been computed since the reset */
@@ -40,9 +41,7 @@ void lane_free(struct lane *lane); /* NULL is allowed */
 /* Inference thread. */
 void lane_reset(struct lane *lane);
 
-/* Keeps one row's key and value (numbers d .. 3 d - 1 of qkv). */
-void lane_put_key(struct lane *lane, int layer, int64_t row, const float *qkv);
-/* Keeps a row's input and query as well. */
+/* Keeps one row's input, and of its qkv[3 d] query, key and value. */
 void lane_put(struct lane *lane, int layer, int64_t row, const float *input, const float *qkv);
 void lane_put_hidden(struct lane *lane, int64_t row, const float *hidden);
 
@@ -54,5 +53,10 @@ const float *lane_query(const struct lane *lane, int layer, int64_t row); /* [d]
 void lane_attend(struct lane *lane, int layer, int64_t first, int count, int64_t last, const float *const *queries,
 		 float *scores, float *y);
 size_t lane_scratch(const struct lane *lane);
+
+/* A causal lane's row: attention of its question, which sees the rows before and itself, then of the note, whose key and
+ * value are kept. Both as qkv[3 d] to y[d]. */
+void lane_ask(struct lane *lane, int layer, int64_t row, const float *question, const float *note, float *scores,
+	      float *question_y, float *note_y);
 
 #endif

@@ -60,7 +60,7 @@ const uint32_t *model_distance_pairs(const struct model *model, int layer)
 				     : NULL;
 }
 
-/* Attention is as exact as the products: with our bf16 its scores are bf16, too. */
+/* Attention is as exact as the products: with our bf16 it is bf16, too. */
 static bool pair_distances(struct model *model)
 {
 	int e = model->shape.width / model->shape.attention_heads;

@@ -24,7 +24,8 @@ const char *model_metadata(const struct model *model, const char *key);
 void model_use_threads(int threads);
 
 /* Set-up thread, before anybody else uses the model. What computes its linear layers: a name that backend_find takes
- * (model/backend.h); model_load chooses the reference. Attention and heads are fp32 whatever computes. */
+ * (model/backend.h); model_load chooses the reference. Attention is bf16 with our own bf16 products, otherwise fp32; heads
+ * always are. */
 enum status model_use_backend(struct model *model, const char *name, struct error *error);
 const struct backend *model_backend(const struct model *model);
 

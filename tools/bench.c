@@ -241,18 +241,19 @@ static unsigned settings_of(const struct model_shape *shape)
 	return settings;
 }
 
-/* Bytes one note must read at least: every weight once, as wide as the backend keeps it, for all settings share a pass; of
+/* Bytes one note must read at least, as wide as the backend keeps them: every weight once, for all settings share a pass; of
  * each setting, the keys and values it looks back on; and the distances, once. */
 static double note_bytes(const struct model *model, int window)
 {
 	const struct model_shape *shape = model_shape(model);
 	char precision = model_backend(model)->precision[0];
 	double d = shape->width, f = shape->inner, seen = window, width = precision == 'f' ? 4 : precision == 'b' ? 2 : 1;
+	double attention = strcmp(model_backend(model)->name, "avx512-bf16") == 0 ? 2 : 4;
 	double weights = shape->layers * (4 * d * d + 2 * d * f) * width;
-	double distances = shape->layers * seen * d / shape->attention_heads * 4;
+	double distances = shape->layers * seen * d / shape->attention_heads * attention;
 	double kept = 0;
 	for (int s = 0; s < SETTINGS; s++)
-		kept += settings_of(shape) >> s & 1 ? shape->layers * 2 * seen * d * 4 : 0;
+		kept += settings_of(shape) >> s & 1 ? shape->layers * 2 * seen * d * attention : 0;
 	return weights + distances + kept;
 }
 
