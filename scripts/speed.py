@@ -13,6 +13,8 @@ import os
 import subprocess
 import sys
 
+from page import put, table
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIZES = ("4x256", "6x384", "12x768")
 PEERS = ((), ("--random", "12,768,3072,12,1024"))
@@ -48,10 +50,6 @@ def measure(build, seconds, sizes, peers, kept):
         figures["peers"].append({"arguments": arguments, "text": answer("tests/bench/peers", *arguments)})
     keep(figures, kept)
     return figures
-
-
-def table(head, rows):
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def percent(share):
@@ -133,17 +131,6 @@ def readme_block(figures):
     text = table([f"On {figures['cores']} cores of an {figures['cpu']}, window 256", "p50", "p99", "p99, all cores busy"], rows)
     return text + (f"\n\njackd -p 64, 8 notes a second; {figures['date']}. [docs/SPEED.md](docs/SPEED.md) has the rest: other rates, "
                    "chords, sizes, and what the machine could do at best.")
-
-
-def put(path, marker, text):
-    begin, end = f"<!-- {marker}:begin -->", f"<!-- {marker}:end -->"
-    with open(path, encoding="utf-8") as file:
-        page = file.read()
-    if page.count(begin) != 1 or page.count(end) != 1:
-        sys.exit(f"{path}: no lines {begin} and {end}")
-    page = page[:page.index(begin) + len(begin)] + "\n" + text + "\n" + page[page.index(end):]
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(page)
 
 
 def main():
