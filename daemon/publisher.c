@@ -25,14 +25,14 @@ static void follow_tempo(struct publisher *publisher, const struct event *event,
 	osc_server_send_tempo(publisher->server, bpm, 1, OSC_TEMPO_GRID, now_us);
 }
 
-static struct input_names input_names(struct publisher *publisher, const struct event *event)
+static struct input_names input_names(struct publisher *publisher, int input)
 {
 	struct input_names names = {"", ""};
 	pthread_mutex_lock(&publisher->shared->source_mutex);
 	if (publisher->shared->source)
-		shared_input_names(publisher->shared->source, event->input, &names);
+		shared_input_names(publisher->shared->source, input, &names);
 	else
-		names = publisher->shared->names[event->input];
+		names = publisher->shared->names[input];
 	pthread_mutex_unlock(&publisher->shared->source_mutex);
 	return names;
 }
@@ -43,7 +43,7 @@ static void tell_input(struct publisher *publisher, const struct event *event)
 		osc_server_send_input(publisher->server, event->input, false, NULL);
 		return;
 	}
-	struct input_names names = input_names(publisher, event);
+	struct input_names names = input_names(publisher, event->input);
 	keyboards_appear(&publisher->shared->keyboards, event->input, names.identity, names.name);
 	osc_server_send_input(publisher->server, event->input, true, names.name);
 }
@@ -93,7 +93,7 @@ void publisher_send_event(struct publisher *publisher, const struct event *event
 /* In the log: who came, who went and why. */
 static void log_input(struct publisher *publisher, const struct event *event)
 {
-	struct input_names names = input_names(publisher, event);
+	struct input_names names = input_names(publisher, event->input);
 	const char *what = event->kind == EVENT_INPUT_PRESENT ? "is here"
 			   : event->pitch == INPUT_SILENT     ? "is gone: its active sensing stopped"
 							      : "is gone";
@@ -101,6 +101,12 @@ static void log_input(struct publisher *publisher, const struct event *event)
 		fprintf(stderr, "midibertd: input %d, %s, %s%s%s\n", event->input, names.name, what,
 			strcmp(names.name, names.identity) != 0 ? "; identity: " : "",
 			strcmp(names.name, names.identity) != 0 ? names.identity : "");
+	bool usb = strncmp(names.identity, "usb:", 4) == 0;
+	for (int i = 0; i < event->input && event->kind == EVENT_INPUT_PRESENT; i++)
+		if (strcmp(input_names(publisher, i).identity, names.identity) == 0)
+			fprintf(stderr, "midibertd: inputs %d and %d cannot be told apart%s\n", i, event->input,
+				usb ? " but by their USB ports: plug each into the same one again"
+				    : ": whichever comes first has the lower number");
 }
 
 static void send_events(struct publisher *publisher)
@@ -113,7 +119,7 @@ static void send_events(struct publisher *publisher)
 			continue; /* the engine's alone */
 		bool present = event.kind == EVENT_INPUT_PRESENT;
 		struct input_names names =
-		    publisher->recorder && present ? input_names(publisher, &event) : (struct input_names){"", ""};
+		    publisher->recorder && present ? input_names(publisher, event.input) : (struct input_names){"", ""};
 		recorder_event(publisher->recorder, publisher->take, &event, present ? &names : NULL, now_us);
 		publisher_send_event(publisher, &event, now_us);
 		log_input(publisher, &event);

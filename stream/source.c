@@ -75,32 +75,37 @@ void source_uninit(struct source *source)
 
 /* ---- slots ---- */
 
-int source_take_slot(struct source *source, const char *name, const char *identity, bool hardware)
+static bool is_at(const struct source_slot *slot, const char *place)
 {
-	int unnamed = -1;
-	for (int i = 0; i < INPUTS_MAX; i++) {
-		struct source_slot *slot = &source->slots[i];
-		if (!atomic_load_explicit(&slot->named, memory_order_relaxed)) {
+	return place[0] != '\0' && strcmp(slot->place, place) == 0;
+}
+
+int source_take_slot(struct source *source, const char *name, const char *identity, const char *place, bool hardware)
+{
+	int unnamed = -1, old = -1;
+	for (int i = 0; i < INPUTS_MAX && unnamed < 0; i++) {
+		const struct source_slot *slot = &source->slots[i];
+		if (!atomic_load_explicit(&slot->named, memory_order_relaxed))
 			unnamed = i;
-			break;
-		}
-		if (!slot->taken && strncmp(slot->identity, identity, SOURCE_NAME_MAX - 1) == 0) {
-			slot->taken = true;
-			atomic_store_explicit(&slot->hardware, hardware, memory_order_relaxed);
-			return i;
-		}
+		else if (!slot->taken && strncmp(slot->identity, identity, SOURCE_NAME_MAX - 1) == 0 &&
+			 (old < 0 || (is_at(slot, place) && !is_at(&source->slots[old], place))))
+			old = i;
 	}
-	if (unnamed < 0) {
+	if (unnamed < 0 && old < 0) {
 		count(&source->counters.bad_input, 1);
 		return -1;
 	}
-	struct source_slot *slot = &source->slots[unnamed];
-	snprintf(slot->name, sizeof slot->name, "%s", name);
-	snprintf(slot->identity, sizeof slot->identity, "%s", identity);
+	int input = old >= 0 ? old : unnamed;
+	struct source_slot *slot = &source->slots[input];
+	snprintf(slot->place, sizeof slot->place, "%s", place);
 	atomic_store_explicit(&slot->hardware, hardware, memory_order_relaxed);
-	atomic_store_explicit(&slot->named, true, memory_order_release);
 	slot->taken = true;
-	return unnamed;
+	if (old < 0) {
+		snprintf(slot->name, sizeof slot->name, "%s", name);
+		snprintf(slot->identity, sizeof slot->identity, "%s", identity);
+		atomic_store_explicit(&slot->named, true, memory_order_release);
+	}
+	return input;
 }
 
 void source_give_slot(struct source *source, int input)

@@ -50,6 +50,7 @@ static int find_input(const struct source_alsa *alsa, snd_seq_addr_t sender)
 /* A port as connecting needs it. */
 struct description {
 	char name[SOURCE_NAME_MAX], identity[SOURCE_NAME_MAX];
+	char place[SOURCE_PLACE_MAX];
 	bool readable, hardware;
 };
 
@@ -66,6 +67,18 @@ static void read_usb(int card, const char *what, char text[64])
 		fclose(file);
 }
 
+/* The USB port that a sound card is plugged into, as the kernel names it ("1-2.4"); empty where there is none. */
+static void read_place(int card, char place[SOURCE_PLACE_MAX])
+{
+	char path[96], link[256];
+	snprintf(path, sizeof path, "/sys/class/sound/card%d/device", card);
+	ssize_t length = readlink(path, link, sizeof link - 1);
+	link[length > 0 ? length : 0] = '\0';
+	const char *interface = strrchr(link, '/'); /* .../1-2.4:1.0 */
+	snprintf(place, SOURCE_PLACE_MAX, "%.*s", interface ? (int)strcspn(interface + 1, ":") : 0,
+		 interface ? interface + 1 : "");
+}
+
 /* What stays the same on another USB port, with another client number, and beside a second device of the same name. */
 static void identify(int card, struct description *port)
 {
@@ -79,6 +92,7 @@ static void identify(int card, struct description *port)
 		memcpy(port->identity, port->name, sizeof port->identity);
 		return;
 	}
+	read_place(card, port->place);
 	for (char *sign = serial; *sign; sign++) /* no blank: the name begins behind the first one */
 		if (*sign <= ' ' || *sign > '~')
 			*sign = '_';
@@ -93,6 +107,7 @@ static bool describe_port(snd_seq_t *seq, snd_seq_addr_t address, struct descrip
 	snd_seq_port_info_t *port;
 	snd_seq_client_info_alloca(&client);
 	snd_seq_port_info_alloca(&port);
+	as->place[0] = '\0';
 	if (snd_seq_get_any_client_info(seq, address.client, client) < 0 ||
 	    snd_seq_get_any_port_info(seq, address.client, address.port, port) < 0)
 		return false;
@@ -112,14 +127,14 @@ static bool describe_port(snd_seq_t *seq, snd_seq_addr_t address, struct descrip
 /* The input of a sender, announced when it is new, or was silent for too long; -1: none is left. */
 static int input_of(struct source_alsa *alsa, snd_seq_addr_t sender, int64_t now_us)
 {
-	struct description port = {.hardware = false};
+	struct description port = {.place = ""};
 	int input = find_input(alsa, sender);
 	if (input < 0) {
 		if (!describe_port(alsa->seq, sender, &port)) {
 			snprintf(port.name, sizeof port.name, "%d:%d", sender.client, sender.port);
 			memcpy(port.identity, port.name, sizeof port.identity);
 		}
-		input = source_take_slot(&alsa->source, port.name, port.identity, port.hardware);
+		input = source_take_slot(&alsa->source, port.name, port.identity, port.place, port.hardware);
 		if (input < 0)
 			return -1;
 		alsa->senders[input] = sender;

@@ -13,11 +13,13 @@
 #include <stddef.h>
 
 #define SOURCE_NAME_MAX 128
+#define SOURCE_PLACE_MAX 32
 #define SOURCE_RING_MIN 128 /* messages that either ring must have room for */
 
 struct source_slot {
 	char name[SOURCE_NAME_MAX];	/* neither changes once `named` is set */
 	char identity[SOURCE_NAME_MAX]; /* what the device is known by when it returns */
+	char place[SOURCE_PLACE_MAX];	/* slots' thread: the USB port that the device is or was plugged into, or empty */
 	_Atomic bool named;
 	bool taken;		   /* slots' thread: a device has it now */
 	_Atomic bool hardware;	   /* slots' thread sets it: a key can go down once only before it comes up */
@@ -50,9 +52,10 @@ enum status source_init(struct source *source, const struct source_options *opti
 			void (*close)(struct source *source), struct error *error);
 void source_uninit(struct source *source);
 
-/* Slots' thread; no allocation. A device that returns, by identity, gets its old slot; -1 and counted when all are taken.
- * hardware: it is a keyboard, not a program. */
-int source_take_slot(struct source *source, const char *name, const char *identity, bool hardware);
+/* Slots' thread; no allocation. A device that returns, by identity, gets its old slot, among several of one identity the one
+ * that was plugged in at the same place, or else the first; -1 and counted when all are taken. place: empty if there is
+ * none. hardware: it is a keyboard, not a program. */
+int source_take_slot(struct source *source, const char *name, const char *identity, const char *place, bool hardware);
 void source_give_slot(struct source *source, int input);
 
 /* Slots' thread. Whether an input is to be connected: hardware unless ignored, others when a --connect pattern names it.

@@ -225,7 +225,7 @@ enum status source_open_file(const struct source_options *options, const struct 
 	if (status != STATUS_OK)
 		goto failed;
 	const char *slash = strrchr(options->path, '/'), *name = slash ? slash + 1 : options->path;
-	source_take_slot(&file->source, name, name, false);
+	source_take_slot(&file->source, name, name, "", false);
 	snprintf(file->source.description, sizeof file->source.description, "file:%s", name);
 	file->playing = calloc(file->timeline.notes, sizeof *file->playing);
 	if (!file->playing) {

@@ -340,7 +340,7 @@ static int lane_of(struct source_jack *jack, struct connection *connection, cons
 		lane->left_alone = false;
 		return i;
 	}
-	int input = source_take_slot(&jack->source, identity, identity, hardware);
+	int input = source_take_slot(&jack->source, identity, identity, "", hardware);
 	if (input < 0)
 		return -1;
 	snprintf(own_name, sizeof own_name, "in_%d", input + 1);

@@ -215,8 +215,8 @@ static void test_an_input_that_goes_ends_its_notes(void **state)
 	struct bed bed;
 	char name[64];
 	open_bed(&bed, &everything);
-	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", false), 0);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 1);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", "", false), 0);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", "", false), 1);
 	source_input_present(&bed.source, 0, NOW);
 	source_input_present(&bed.source, 0, NOW);
 	assert_int_equal(take(&bed).kind, EVENT_INPUT_PRESENT);
@@ -236,12 +236,12 @@ static void test_an_input_that_goes_ends_its_notes(void **state)
 	/* Names return to their numbers; a second device of the same name gets one of its own. */
 	source_give_slot(&bed.source, 0);
 	source_give_slot(&bed.source, 1);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 1);
-	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", false), 2);
-	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", false), 0);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", "", false), 1);
+	assert_int_equal(source_take_slot(&bed.source, "pads:out", "pads:out", "", false), 2);
+	assert_int_equal(source_take_slot(&bed.source, "keys:out", "keys:out", "", false), 0);
 	for (int i = 3; i < INPUTS_MAX; i++)
-		assert_int_equal(source_take_slot(&bed.source, "more", "more", false), i);
-	assert_int_equal(source_take_slot(&bed.source, "too many", "too many", false), -1);
+		assert_int_equal(source_take_slot(&bed.source, "more", "more", "", false), i);
+	assert_int_equal(source_take_slot(&bed.source, "too many", "too many", "", false), -1);
 	assert_int_equal(bed.source.counters.bad_input, 1);
 	source_input_name(&bed.source, 1, name, sizeof name);
 	assert_string_equal(name, "pads:out");
@@ -260,7 +260,7 @@ static void test_active_sensing(void **state)
 	struct source *source = &bed.source;
 	const uint8_t on[] = {0x90, 60, 64}, sense = 0xfe, clock = 0xf8;
 	int64_t now_us = NOW;
-	source_take_slot(source, "keys", "keys", true);
+	source_take_slot(source, "keys", "keys", "", true);
 	source_input_present(source, 0, now_us);
 	take(&bed);
 	source_bytes(source, 0, on, 3, now_us, now_us);
@@ -320,7 +320,7 @@ static void test_a_lost_note_off_does_not_shift_the_others(void **state)
 	(void)state;
 	struct bed bed;
 	open_bed(&bed, &everything);
-	source_take_slot(&bed.source, "keys", "keys", true);
+	source_take_slot(&bed.source, "keys", "keys", "", true);
 	play(&bed, 0x90, 60, 64);
 	play(&bed, 0x90, 60, 65);
 	play(&bed, 0x80, 60, 0);
@@ -330,7 +330,7 @@ static void test_a_lost_note_off_does_not_shift_the_others(void **state)
 	take_note(&bed, EVENT_NOTE_OFF, 2);
 	assert_int_equal(bed.source.counters.bad_input, 1);
 	source_give_slot(&bed.source, 0);
-	source_take_slot(&bed.source, "keys", "keys", false);
+	source_take_slot(&bed.source, "keys", "keys", "", false);
 	play(&bed, 0x90, 60, 64);
 	play(&bed, 0x90, 60, 65);
 	play(&bed, 0x80, 60, 0);
@@ -395,6 +395,32 @@ static void test_fine_velocity(void **state)
 	close_bed(&bed);
 }
 
+/* Two of one model without a serial number: the USB ports they were in tell them apart, as long as they return to them. */
+static void test_twins(void **state)
+{
+	(void)state;
+	struct bed bed;
+	const struct source_options options = {.key_high = 127};
+	const char *name = "Keys:MIDI 1", *twins = "usb:1d6b:0104 Keys:MIDI 1";
+	open_bed(&bed, &options);
+	struct source *source = &bed.source;
+	assert_int_equal(source_take_slot(source, name, twins, "1-2", true), 0);
+	assert_int_equal(source_take_slot(source, name, twins, "1-3.4", true), 1);
+	source_give_slot(source, 0);
+	source_give_slot(source, 1);
+	assert_int_equal(source_take_slot(source, name, twins, "1-3.4", true), 1);
+	assert_int_equal(source_take_slot(source, name, twins, "1-2", true), 0);
+	source_give_slot(source, 1);
+	assert_int_equal(source_take_slot(source, name, twins, "2-1", true), 1); /* the only one that is missing has moved */
+	source_give_slot(source, 0);
+	source_give_slot(source, 1);
+	assert_int_equal(source_take_slot(source, name, twins, "1-3.4", true), 0); /* nobody is known to have been there */
+	assert_int_equal(source_take_slot(source, name, twins, "2-1", true), 1);
+	source_give_slot(source, 0);
+	assert_int_equal(source_take_slot(source, name, twins, "", true), 0);
+	close_bed(&bed);
+}
+
 /* The same keyboard again: on another USB port, with another client number, beside one of the same name. */
 static void test_identities(void **state)
 {
@@ -406,12 +432,12 @@ static void test_identities(void **state)
 	open_bed(&bed, &options);
 	struct source *source = &bed.source;
 	const char *first = "usb:1d6b:0104:0001 Keys:MIDI 1", *second = "usb:1d6b:0104:0002 Keys:MIDI 1";
-	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, true), 0);
-	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, true), 1);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, "", true), 0);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, "", true), 1);
 	source_give_slot(source, 0);
 	source_give_slot(source, 1);
-	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, true), 1);
-	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, true), 0);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", second, "", true), 1);
+	assert_int_equal(source_take_slot(source, "Keys:MIDI 1", first, "", true), 0);
 	source_input_identity(source, 1, text, sizeof text);
 	assert_string_equal(text, second);
 	assert_true(source_wants(source, "Keys:MIDI 1", first, false));
@@ -491,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(test_layers_count_once),
 	    cmocka_unit_test(test_fine_velocity),
 	    cmocka_unit_test(test_identities),
+	    cmocka_unit_test(test_twins),
 	    cmocka_unit_test(test_patterns),
 	    cmocka_unit_test(test_wrong_arguments),
 	    cmocka_unit_test(test_a_clock_offset_does_not_tremble),

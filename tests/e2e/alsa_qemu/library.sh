@@ -40,7 +40,7 @@ play() {
 }
 
 # USB keyboards: real USB MIDI functions on the kernel's loop-back controllers, read by the kernel's own USB driver.
-# keyboard_make GADGET SERIAL makes one; keyboard_plug GADGET PORT puts it into one of two USB ports, 0 or 1, each a bus of
+# keyboard_make GADGET [SERIAL] makes one; keyboard_plug GADGET PORT puts it into one of two USB ports, 0 or 1, each a bus of
 # its own; keyboard_play GADGET BYTES presses its keys.
 keyboard_make() {
 	load configfs
@@ -54,7 +54,7 @@ keyboard_make() {
 	echo 0x1d6b >idVendor
 	echo 0x0104 >idProduct
 	mkdir -p strings/0x409 configs/c.1 "functions/midi.$1"
-	echo "$2" >strings/0x409/serialnumber
+	[ -z "${2:-}" ] || echo "$2" >strings/0x409/serialnumber
 	echo Test >strings/0x409/manufacturer
 	echo Keyboard >strings/0x409/product
 	echo "$1" >"functions/midi.$1/id"
