@@ -44,7 +44,8 @@ static void print_help(void)
 	       "  --out FILE                   where to write them; may be the same file\n"
 	       "  --manifest HEAD,...=FILE.tsv what these heads were trained on; may be given again. Without: as it was\n"
 	       "  --valid HEAD,...=FILE.tsv    what they were not trained on; may be given again\n"
-	       "  --coverage X                 share of the validation part that stays familiar (0.96)\n"
+	       "  --coverage X                 share of the validation part that stays familiar, and of odd input that does "
+	       "not (0.96)\n"
 	       "  --help                       this text\n");
 }
 

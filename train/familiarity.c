@@ -2,9 +2,11 @@
  */
 #include "train/familiarity.h"
 
+#include "base/random.h"
 #include "model/encoder.h"
 #include "stream/octuple.h"
 #include "train/augment.h"
+#include "train/oddity.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,9 +15,11 @@
 /* A little of the unit matrix in the correlations: a few thousand passages do not tell 268 dimensions apart. */
 #define SHRINK 0.2
 #define PASSAGES_MIN 64
-#define PLACES 2   /* passages of one length that a piece gives */
-#define AMID 128   /* notes after which the newest FAMILIAR_NOTES lie amid a piece */
-#define ENOUGH 250 /* pieces: of many more, every second or third one is heard */
+#define PLACES 2    /* passages of one length that a piece gives */
+#define AMID 128    /* notes after which the newest FAMILIAR_NOTES lie amid a piece */
+#define ENOUGH 250  /* pieces: of many more, every second or third one is heard */
+#define ODD_EACH 60 /* odd inputs of each kind */
+#define ODD_SEED 96
 
 struct familiarity {
 	const struct model *model;
@@ -269,6 +273,28 @@ static int ascending(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
+static float part_of(struct passages *passages, double share)
+{
+	qsort(passages->rows, passages->count, sizeof *passages->rows, ascending);
+	return passages->rows[(size_t)(share * (double)(passages->count - 1) + 0.5)];
+}
+
+/* The distance that all but `share` of the odd inputs of any kind exceed. */
+static float nearest_odd(struct passages *passages, int played, double share)
+{
+	struct piece_note notes[FAMILIARITY_PLAYED_MAX];
+	float nearest = INFINITY;
+	for (int kind = 0; kind < ODDITIES && !passages->failed; kind++) {
+		passages->count = 0;
+		for (uint64_t n = 0; n < ODD_EACH; n++) {
+			oddity_make((enum oddity)kind, random_hash(ODD_SEED, n), played, notes);
+			take_distance(passages, notes, played, notes[0].onset_us);
+		}
+		nearest = passages->failed ? 0 : fminf(nearest, part_of(passages, share));
+	}
+	return nearest;
+}
+
 enum status familiarity_thresholds(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
 				   double coverage, float thresholds[FAMILIAR_THRESHOLDS], struct error *error)
 {
@@ -288,8 +314,8 @@ enum status familiarity_thresholds(const struct model *model, int head, const st
 					     passages.count, played[i]);
 			break;
 		}
-		qsort(passages.rows, passages.count, sizeof *passages.rows, ascending);
-		thresholds[i] = passages.rows[(size_t)(coverage * (double)(passages.count - 1) + 0.5)];
+		thresholds[i] = part_of(&passages, coverage);
+		thresholds[i] = fmaxf(thresholds[i], nearest_odd(&passages, played[i], 1 - coverage));
 	}
 	if (passages.failed)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory to choose thresholds of head %s", name);
