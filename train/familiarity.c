@@ -20,6 +20,7 @@
 #define ENOUGH 250  /* pieces: of many more, every second or third one is heard */
 #define ODD_EACH 60 /* odd inputs of each kind */
 #define ODD_SEED 96
+#define REACH 4 /* however far away odd inputs are, a threshold is at most so many times that of the dataset alone */
 
 struct familiarity {
 	const struct model *model;
@@ -315,7 +316,8 @@ enum status familiarity_thresholds(const struct model *model, int head, const st
 			break;
 		}
 		thresholds[i] = part_of(&passages, coverage);
-		thresholds[i] = fmaxf(thresholds[i], nearest_odd(&passages, played[i], 1 - coverage));
+		float odd = nearest_odd(&passages, played[i], 1 - coverage);
+		thresholds[i] = fminf(fmaxf(thresholds[i], odd), REACH * thresholds[i]);
 	}
 	if (passages.failed)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory to choose thresholds of head %s", name);

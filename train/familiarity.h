@@ -32,10 +32,10 @@ float familiarity_strangeness(struct familiarity *familiarity, const struct piec
 enum status familiarity_fit(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
 			    float *mean, float *whiten, struct error *error);
 
-/* Distances over which passages of 16, 32 and 64 notes are strange: as far as may be without taking more than 1 - coverage of
- * any kind of odd input (train/oddity.h) for music, but not nearer than that `coverage` of the dataset's passages do not exceed
- * them. So music of other kinds than the training part is judged unless it is as far from it as noise is. The model has its
- * Gaussian. */
+/* Distances over which passages of 16, 32 and 64 notes are strange: as far as may be without taking more than 1 - coverage
+ * of any kind of odd input (train/oddity.h) for music, but not nearer than that `coverage` of the dataset's passages do not
+ * exceed them, nor four times farther. So music of other kinds than the training part is judged unless it is as far from it
+ * as noise is. The model has its Gaussian. */
 enum status familiarity_thresholds(const struct model *model, int head, const struct dataset *dataset, const bool *teaches,
 				   double coverage, float thresholds[FAMILIAR_THRESHOLDS], struct error *error);
 
