@@ -54,6 +54,7 @@ enum {
 	OPT_PATIENCE,
 	OPT_AVERAGE,
 	OPT_TRACKED,
+	OPT_VOICES,
 	OPT_BEAT,
 	OPT_HELP
 };
@@ -69,6 +70,7 @@ static const struct training_option own_options[] = {
      "in the manifest (sequence)",
      OPT_LEVEL},
     {"mask", "X", "mean share of notes hidden (0.12)", OPT_MASK},
+    {"voices", "X", "share of melody's sequences with melody and bridge left out or moved by octaves (0)", OPT_VOICES},
     {"tracked", "X", "share of sequences on the grid that the beat tracker makes (0)", OPT_TRACKED},
     {"beat", "FILE", "network of the beat tracker (the .beat beside --init, else beside the default weights)", OPT_BEAT},
     {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
@@ -147,12 +149,13 @@ static int set_option(void *context, int code, char *text)
 	case OPT_HELP: return HELP;
 	default: break;
 	}
-	double most = count ? 1000 : code == OPT_TRACKED ? 1 : 0.5;
+	double most = count ? 1000 : code == OPT_TRACKED || code == OPT_VOICES ? 1 : 0.5;
 	if (!training_number(text, 0, most, &number))
 		return tool_usage(TOOL, "%s: a number from 0 to %g", text, most);
 	switch (code) {
 	case OPT_PATIENCE: options->patience = (int)number; break;
 	case OPT_AVERAGE: options->average = (int)number; break;
+	case OPT_VOICES: options->sampler.voices = (float)number; break;
 	case OPT_TRACKED: options->sampler.tracked = (float)number; break;
 	default: options->sampler.mask = (float)number;
 	}

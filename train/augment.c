@@ -8,6 +8,7 @@
 #define DOUBLE_US 30000
 #define DOUBLE_VELOCITY 10
 #define TEMPO_ID_MAX 48
+#define VOICE_VELOCITY 12
 
 static uint8_t as_velocity(double velocity)
 {
@@ -102,6 +103,39 @@ int augment_copy(struct random *random, double missing, double doubled, const st
 		source[made++] = i;
 	}
 	return made;
+}
+
+/* What becomes of one voice. */
+struct voice {
+	bool out;
+	int octave, louder;
+};
+
+static struct voice draw_voice(struct random *random)
+{
+	double fate = random_uniform(random);
+	int octave = fate < 0.2 || fate >= 0.5 ? 0 : fate < 0.35 ? -12 : 12;
+	return (struct voice){fate < 0.2, octave, (int)random_integer(random, -VOICE_VELOCITY, VOICE_VELOCITY)};
+}
+
+int augment_voices(struct random *random, int count, struct piece_note *notes, int *source)
+{
+	struct voice voices[] = {[MELODY_MELODY] = draw_voice(random), [MELODY_BRIDGE] = draw_voice(random)};
+	int left = 0;
+	for (int i = 0; i < count; i++) {
+		struct piece_note note = notes[i];
+		if (note.melody == MELODY_MELODY || note.melody == MELODY_BRIDGE) {
+			const struct voice *voice = &voices[note.melody];
+			int pitch = note.pitch + voice->octave;
+			if (voice->out && (left > 0 || i + 1 < count))
+				continue;
+			note.pitch = (uint8_t)(pitch < 0 || pitch > 127 ? note.pitch : pitch);
+			note.velocity = as_velocity(note.velocity + voice->louder);
+		}
+		notes[left] = note;
+		source[left++] = source[i];
+	}
+	return left;
 }
 
 void augment_regrid(int64_t phase_us, int count, struct piece_note *notes)

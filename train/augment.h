@@ -24,6 +24,10 @@ void augment_jitter(struct random *random, double deviation_us, int count, struc
 int augment_copy(struct random *random, double missing, double doubled, const struct piece_note *notes, int count, int room,
 		 struct piece_note *copies, int *source);
 
+/* Another arrangement: melody and bridge, each for itself, left out (1 in 5), an octave away (3 in 10) where the keyboard
+ * reaches, and up to 12 louder or softer as a whole. Returns how many notes are left, at least one. */
+int augment_voices(struct random *random, int count, struct piece_note *notes, int *source);
+
 /* No beat: on a grid of 120 bpm in 4/4 that begins phase_us before the file. */
 void augment_regrid(int64_t phase_us, int count, struct piece_note *notes);
 

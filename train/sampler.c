@@ -192,7 +192,7 @@ static void arrange(int count, int64_t disorder_us, struct random *random, struc
 
 /* The notes of a training sequence as they reach a stream; returns how many there are. */
 static int perform(const struct sampler *sampler, const struct piece *piece, size_t first, int count, bool curves,
-		   struct random *random, struct sample *sample)
+		   bool voices, struct random *random, struct sample *sample)
 {
 	const struct sampler_options *o = &sampler->options;
 	bool tracked = o->tracked > 0 && random_uniform(random) < (double)o->tracked;
@@ -200,6 +200,8 @@ static int perform(const struct sampler *sampler, const struct piece *piece, siz
 	double missing = 2 * random_uniform(random) * (double)o->missing,
 	       doubled = 2 * random_uniform(random) * (double)o->doubled;
 	count = augment_copy(random, missing, doubled, notes + first, count, o->rows, sample->notes, sample->order);
+	if (voices && random_uniform(random) < (double)o->voices)
+		count = augment_voices(random, count, sample->notes, sample->order);
 	if (o->stretch > 0)
 		augment_stretch(random, (double)o->stretch, count, sample->notes);
 	if (o->jitter_ms > 0)
@@ -373,7 +375,8 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	sample->piece = (size_t)(piece - sampler->dataset->pieces);
 	sample->first = first;
 	/* where velocities are hidden, nothing tells of the keyboard: another one would only blur what is asked */
-	count = perform(sampler, piece, first, count, !hidden, &random, sample);
+	bool voices = sampler->shape->heads && sampler->task[head].kind == TASK_MELODY && o->voices > 0;
+	count = perform(sampler, piece, first, count, !hidden, voices, &random, sample);
 	set_limits(sampler, count, manner.live, &random, sample);
 	label_notes(sampler, piece, head, count, sample);
 	manner.shift = o->transpose ? transposition(sample, count, &random) : 0;

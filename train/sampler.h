@@ -31,6 +31,7 @@ struct sampler_options {
 	bool transpose;	  /* by -11..11 */
 	float hidden;	  /* without heads: share of sequences whose velocities are hidden */
 	float curves;	  /* share of sequences whose velocities, where they are seen, pass a random curve */
+	float voices;	  /* share of a melody head's sequences whose melody and bridge are arranged anew */
 	float stretch;	  /* tempo by a random factor of 1 / (1 + stretch) to 1 + stretch; 0: never */
 	float jitter_ms;  /* largest deviation of onsets and releases; 0: never */
 	float missing, doubled; /* mean share of notes left out, of notes that come twice */

@@ -74,6 +74,8 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	if (s->tracked > 0 && used < FINGERPRINT_MAX)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " tracked=%g beat=%s", (double)s->tracked,
 				 s->beat ? s->beat : "");
+	if (s->voices > 0 && used < FINGERPRINT_MAX)
+		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " voices=%g", (double)s->voices);
 	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s=%g*%g", shape->head[h].name,
 				 (double)s->mix[h], (double)s->weight[h]);

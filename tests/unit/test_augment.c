@@ -129,6 +129,63 @@ static void test_copy(void **state)
 	assert_memory_equal(copies, notes, sizeof notes);
 }
 
+static void test_voices(void **state)
+{
+	(void)state;
+	struct piece_note notes[NOTES], before[NOTES];
+	struct random random = {5, 0};
+	int out[2] = {0}, octave[2] = {0}, louder = 0, source[NOTES], among[NOTES];
+	for (int draw = 0; draw < DRAWS; draw++) {
+		play(notes);
+		for (int i = 0; i < NOTES; i++) {
+			source[i] = 1000 + i;
+			notes[i].melody = (int8_t)(i % 4 - 1); /* none, melody, bridge, accompaniment */
+		}
+		memcpy(before, notes, sizeof notes);
+		int count = augment_voices(&random, NOTES, notes, source), left[2] = {0}, others = 0, moved[2] = {0};
+		for (int i = 0; i < count; i++) {
+			const struct piece_note *from = &before[source[i] - 1000];
+			int voice = from->melody;
+			assert_true(i == 0 || source[i] > source[i - 1]);
+			assert_int_equal(notes[i].melody, voice);
+			assert_int_equal(notes[i].onset_us, from->onset_us);
+			if (voice != MELODY_MELODY && voice != MELODY_BRIDGE) {
+				assert_memory_equal(&notes[i], from, sizeof *from);
+				others++;
+				continue;
+			}
+			int by = notes[i].pitch - from->pitch;
+			assert_true(left[voice]++ == 0 || by == moved[voice]); /* a voice moves as a whole */
+			moved[voice] = by;
+			assert_true(by == 0 || abs(by) == 12);
+			assert_in_range(abs(notes[i].velocity - from->velocity), 0, 12);
+			louder += notes[i].velocity != from->velocity;
+		}
+		assert_int_equal(others, 63);
+		for (int v = 0; v < 2; v++) {
+			assert_true(left[v] == 0 || left[v] == 32);
+			out[v] += left[v] == 0;
+			octave[v] += moved[v] != 0;
+		}
+	}
+	for (int v = 0; v < 2; v++) {
+		assert_in_range(out[v], DRAWS / 10, 3 * DRAWS / 10);
+		assert_in_range(octave[v], DRAWS / 5, 2 * DRAWS / 5);
+	}
+	assert_true(louder > DRAWS);
+	/* Something is left of music that is all one voice, and a key that is not there is not played. */
+	for (int draw = 0; draw < DRAWS; draw++) {
+		play(notes);
+		for (int i = 0; i < NOTES; i++) {
+			among[i] = i;
+			notes[i].melody = MELODY_MELODY;
+			notes[i].pitch = 3;
+		}
+		assert_in_range(augment_voices(&random, NOTES, notes, among), 1, NOTES);
+		assert_true(notes[0].pitch == 3 || notes[0].pitch == 15);
+	}
+}
+
 static void test_regrid(void **state)
 {
 	(void)state;
@@ -147,7 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_curve), cmocka_unit_test(test_stretch), cmocka_unit_test(test_jitter),
-	    cmocka_unit_test(test_copy),  cmocka_unit_test(test_regrid),
+	    cmocka_unit_test(test_copy),  cmocka_unit_test(test_voices),  cmocka_unit_test(test_regrid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
