@@ -68,7 +68,7 @@ static bool look_around(struct virtual_clock *clock)
 	return !signals_take(clock->signals);
 }
 
-/* Labels of earlier moments go out first, then the event itself. */
+/* Labels of earlier moments go out first, then the event itself, then what it brings about: the end of a melody note. */
 static void play(struct virtual_clock *clock)
 {
 	struct event event, same;
@@ -85,11 +85,12 @@ static void play(struct virtual_clock *clock)
 		}
 		keyboards_translate(&clock->shared.keyboards, &event);
 		keep_time(clock, event.arrival_us);
-		replay_accept(&clock->replay, &event);
+		replay_reach(&clock->replay, event.arrival_us);
 		/* The source gives both rings the same events. */
 		while (!ring_pop(clock->shared.osc_events, &same))
 			wake_wait(clock->shared.osc_wake, WAIT_US);
 		publisher_send_event(clock->publisher, &same, same.arrival_us);
+		replay_accept(&clock->replay, &event);
 		ended = event.kind == EVENT_END;
 	}
 	if (!ended)

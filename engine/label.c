@@ -17,9 +17,11 @@ void label_set(struct label *label, const struct answer *answer)
 	label->now = *answer;
 }
 
+/* Of a velocity no class is told: a revision for it alone would repeat what the receiver has. */
 static bool has_moved(const struct answer *now, const struct answer *sent)
 {
-	return now->label != sent->label || fabsf(now->confidence - sent->confidence) >= LABEL_MOVED_CONFIDENCE ||
+	bool told = now->expected <= 0;
+	return (told && now->label != sent->label) || fabsf(now->confidence - sent->confidence) >= LABEL_MOVED_CONFIDENCE ||
 	       fabsf(now->expected - sent->expected) >= LABEL_MOVED_EXPECTED;
 }
 

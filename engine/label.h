@@ -17,7 +17,7 @@ enum label_kind { LABEL_MELODY, LABEL_VELOCITY_CAUSAL, LABEL_VELOCITY_HIDDEN, LA
 struct answer {
 	int label; /* class or CLASS_UNKNOWN; velocity: the most probable dynamic */
 	float confidence;
-	float expected, spread; /* velocity heads only */
+	float expected, spread; /* velocity heads, over 0; otherwise 0 */
 	int best;		/* the most probable class, be it sure enough or not; velocity: the dynamic */
 	float certainty;	/* its probability */
 };

@@ -22,10 +22,15 @@ static void advance(struct replay *replay, int64_t to_us)
 	replay->now_us = to_us;
 }
 
+void replay_reach(struct replay *replay, int64_t to_us)
+{
+	if (to_us > replay->now_us)
+		advance(replay, to_us);
+}
+
 void replay_accept(struct replay *replay, const struct event *event)
 {
-	if (event->arrival_us > replay->now_us)
-		advance(replay, event->arrival_us);
+	replay_reach(replay, event->arrival_us);
 	if (event->kind == EVENT_END) {
 		replay_finish(replay);
 		return;
