@@ -8,7 +8,7 @@ import threading
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 SAN = os.environ.get("SAN", "")
-PATIENCE = 30  # seconds after which a line that has not come fails the test; nothing here depends on how long it took
+PATIENCE = 120  # seconds after which a line that has not come fails the test; nothing here depends on how long it took
 
 
 class Lines:

@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 
-PATIENCE = 60
+PATIENCE = 120
 
 
 def get(port, path, host="127.0.0.1", method="GET", **headers):
