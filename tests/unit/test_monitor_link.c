@@ -13,7 +13,7 @@
 struct bed {
 	struct osc_server *server;
 	struct monitor_link link;
-	char control[32];
+	char control[HOST_MAX];
 	int64_t now_us;
 	uint64_t taken[OSC_OUT_END];
 	bool reading, ended; /* reading: the server reads its control port */
@@ -40,7 +40,7 @@ static void start_server(struct bed *bed, const char *control)
 
 	if (osc_server_open(&options, &bed->server, &error) != STATUS_OK)
 		fail_msg("%s", error.text);
-	snprintf(bed->control, sizeof bed->control, "127.0.0.1:%d", osc_server_port(bed->server));
+	own_address(osc_server_port(bed->server), bed->control);
 	bed->reading = true;
 }
 
@@ -49,7 +49,7 @@ static struct bed open_bed(bool statistics)
 	struct bed bed = {.now_us = 1000 * SECOND};
 	struct error error;
 
-	start_server(&bed, "127.0.0.1:0");
+	start_server(&bed, own_control());
 	assert_int_equal(monitor_link_open(&bed.link, bed.control, statistics, &error), STATUS_OK);
 	return bed;
 }

@@ -128,7 +128,7 @@ static void empty(void)
 
 static void a_week_of_leases_leaves_nothing(void **state)
 {
-	struct osc_server_options options = {.control = "127.0.0.1:0", .max_subscribers = 8};
+	struct osc_server_options options = {.control = own_control(), .max_subscribers = 8};
 	struct error error;
 
 	(void)state;

@@ -355,7 +355,7 @@ static void a_fixed_target_may_subscribe_without_getting_all_twice(void **state)
 
 static void the_table_of_subscribers_is_bounded(void **state)
 {
-	struct osc_server_options options = {.control = "127.0.0.1:0", .max_subscribers = 3};
+	struct osc_server_options options = {.control = own_control(), .max_subscribers = 3};
 	struct osc_server *server = NULL;
 	struct client client[4];
 
@@ -397,7 +397,7 @@ static void subscribers_and_losses_can_be_listed(void **state)
 	receive(server, 10 * SECOND);
 	struct osc_received line = client_expect(&client, "/midibert/subscriber");
 	assert_string_equal(line.types, "siis");
-	assert_string_equal(line.text[0], "127.0.0.1");
+	assert_string_equal(line.text[0], inet_ntoa(own_host()));
 	assert_true(line.number[1] == dead.port && line.number[2] == -1);
 	line = client_expect(&client, "/midibert/subscriber");
 	assert_true(line.number[1] == client.port && line.number[2] == 50);
@@ -417,7 +417,7 @@ static void subscribers_and_losses_can_be_listed(void **state)
 
 static void a_ping_comes_back_with_both_times(void **state)
 {
-	struct osc_server_options options = {.control = "127.0.0.1:0", .start_us = 5 * SECOND};
+	struct osc_server_options options = {.control = own_control(), .start_us = 5 * SECOND};
 	struct osc_server *server = NULL;
 	struct client client = client_open();
 

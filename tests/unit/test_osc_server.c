@@ -183,7 +183,7 @@ static void bundles_carry_the_time_of_the_event(void **state)
 	struct client client = client_open();
 	const char *const targets[] = {client.target};
 	struct osc_server_options options = {
-	    .targets = targets, .target_count = 1, .control = "127.0.0.1:0", .timing = OSC_TIMING_BUNDLE};
+	    .targets = targets, .target_count = 1, .control = own_control(), .timing = OSC_TIMING_BUNDLE};
 	struct osc_server *server = NULL;
 	unsigned char bytes[OSC_DATAGRAM_MAX];
 	struct timespec real;
@@ -310,7 +310,7 @@ static void a_target_that_comes_back_gets_the_next_message(void **state)
 	struct osc_server *server = open_server(NULL, client.target, NULL);
 	struct event event = note_on(1, 60, 64, 0);
 	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)client.port)};
+	    .sin_family = AF_INET, .sin_addr = own_host(), .sin_port = htons((uint16_t)client.port)};
 
 	(void)state;
 	client_close(&client);
@@ -386,7 +386,7 @@ static void a_virtual_clock_holds_nothing_back(void **state)
 	struct client client = client_open();
 	const char *const targets[] = {client.target};
 	struct osc_server_options options = {
-	    .targets = targets, .target_count = 1, .control = "127.0.0.1:0", .unthrottled = true};
+	    .targets = targets, .target_count = 1, .control = own_control(), .unthrottled = true};
 	struct osc_server *server = NULL;
 	struct prediction p = prediction(PREDICT_STYLE);
 
@@ -448,7 +448,7 @@ static void addresses_that_cannot_be_are_refused(void **state)
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		struct osc_server_options options = {.targets = &table[i].target,
 						     .target_count = table[i].target != NULL,
-						     .control = table[i].control ? table[i].control : "127.0.0.1:0",
+						     .control = table[i].control ? table[i].control : own_control(),
 						     .allow = &table[i].allow,
 						     .allow_count = table[i].allow != NULL};
 		struct osc_server *server = (struct osc_server *)&options;
@@ -477,7 +477,7 @@ static void a_name_that_nobody_knows_is_said_and_listed(void **state)
 	struct client client = client_open();
 	const char *const targets[] = {client.target, "no.such.host.invalid:57120"};
 	struct osc_server_options options = {
-	    .targets = targets, .target_count = 2, .control = "127.0.0.1:0", .say = keep_said};
+	    .targets = targets, .target_count = 2, .control = own_control(), .say = keep_said};
 	struct osc_server *server = NULL;
 	struct error error;
 
@@ -526,14 +526,12 @@ static void an_occupied_port_is_named(void **state)
 	client_send(&client, first, "/midibert/subscribe", "");
 	receive(first, 0);
 	client_expect(&client, "/midibert/subscribed");
-	char control[32];
-	snprintf(control, sizeof control, "127.0.0.1:%d", osc_server_port(first));
-	options.control = control;
+	char control[HOST_MAX];
+	options.control = own_address(osc_server_port(first), control);
 	assert_int_equal(osc_server_open(&options, &server, &error), STATUS_IO);
 	struct client thief = {.fd = socket(AF_INET, SOCK_DGRAM, 0)};
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				      .sin_port = htons((uint16_t)osc_server_port(first))};
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_addr = own_host(), .sin_port = htons((uint16_t)osc_server_port(first))};
 	int yes = 1;
 	assert_int_equal(setsockopt(thief.fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
 	assert_int_equal(bind(thief.fd, (struct sockaddr *)&address, sizeof address), -1);
@@ -560,7 +558,7 @@ static int count_foreign(int *bound)
 			continue;
 		if (local.ss_family == AF_INET && v4->sin_port != 0) {
 			++*bound;
-			foreign += ntohl(v4->sin_addr.s_addr) != INADDR_LOOPBACK;
+			foreign += ntohl(v4->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET;
 		} else if (local.ss_family == AF_INET6 && v6->sin6_port != 0) {
 			++*bound;
 			foreign += !IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);

@@ -18,15 +18,39 @@
 
 #define SECOND INT64_C(1000000)
 
+#define HOST_MAX 32
+
+/* This process's own loopback address. Tests run beside each other, and on one address a port that was left here, and is
+ * still sent to, soon belongs to another of them. */
+static inline struct in_addr own_host(void)
+{
+	return (struct in_addr){htonl(UINT32_C(0x7f400000) | ((uint32_t)getpid() & 0x3fffff))};
+}
+
+/* "HOST:PORT" of it, in `text`. */
+static inline const char *own_address(int port, char text[HOST_MAX])
+{
+	snprintf(text, HOST_MAX, "%s:%d", inet_ntoa(own_host()), port);
+	return text;
+}
+
+/* A control address there. */
+static inline const char *own_control(void)
+{
+	static char text[HOST_MAX];
+
+	return own_address(0, text);
+}
+
 struct client {
 	int fd, port;
-	char target[32]; /* "127.0.0.1:PORT" */
+	char target[HOST_MAX];
 };
 
 static inline struct client client_open(void)
 {
 	struct client client = {.fd = socket(AF_INET, SOCK_DGRAM, 0)};
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = own_host()};
 	socklen_t size = sizeof address;
 	int room = 4 << 20;
 
@@ -35,7 +59,7 @@ static inline struct client client_open(void)
 	assert_int_equal(bind(client.fd, (struct sockaddr *)&address, sizeof address), 0);
 	assert_int_equal(getsockname(client.fd, (struct sockaddr *)&address, &size), 0);
 	client.port = ntohs(address.sin_port);
-	snprintf(client.target, sizeof client.target, "127.0.0.1:%d", client.port);
+	own_address(client.port, client.target);
 	return client;
 }
 
@@ -97,9 +121,8 @@ static inline size_t build(unsigned char *bytes, const char *address, const char
 static inline void client_send_bytes(const struct client *client, const struct osc_server *server, const void *bytes,
 				     size_t size)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons((uint16_t)osc_server_port(server))};
+	struct sockaddr_in to = {
+	    .sin_family = AF_INET, .sin_addr = own_host(), .sin_port = htons((uint16_t)osc_server_port(server))};
 
 	assert_int_equal(sendto(client->fd, bytes, size, 0, (struct sockaddr *)&to, sizeof to), size);
 }
@@ -186,13 +209,13 @@ static inline struct command_log receive(struct osc_server *server, int64_t now_
 	return log;
 }
 
-/* A server on a free loopback port; targets end with NULL. */
+/* A server on a free port; targets end with NULL. */
 static inline struct osc_server *open_server(FILE *print, const char *first, const char *second)
 {
 	const char *const targets[] = {first, second};
 	struct osc_server_options options = {.targets = targets,
 					     .target_count = (size_t)(first != NULL) + (second != NULL),
-					     .control = "127.0.0.1:0",
+					     .control = own_control(),
 					     .print = print};
 	struct osc_server *server = NULL;
 	struct error error;

@@ -12,9 +12,9 @@ load() {
 
 now() { cut -d. -f1 /proc/uptime; }
 
-# wait_for COMMAND...: until it succeeds; fails loudly when it does not within half a minute.
+# wait_for COMMAND...: until it succeeds; fails loudly when it does not within two minutes.
 wait_for() {
-	local end=$(($(now) + 30))
+	local end=$(($(now) + 120))
 	until "$@" >/dev/null 2>&1; do
 		if [ "$(now)" -gt $end ]; then
 			echo "never came true: $*"
