@@ -23,7 +23,8 @@ void replay_start(struct replay *replay, struct engine *engine);
  * For those who have something to say between that and the event. */
 void replay_reach(struct replay *replay, int64_t to_us);
 
-/* Reaches the event's arrival time, then takes the event in. An arrival time before the newest one counts as the newest. EVENT_END finishes. */
+/* Reaches the event's arrival time, then takes the event in. An arrival time before the newest one counts as the newest.
+ * EVENT_END finishes. */
 void replay_accept(struct replay *replay, const struct event *event);
 
 /* Answers what waits and finalises every open note. Events may follow (a file played in a loop). */

@@ -266,7 +266,8 @@ static void notes_equal_the_messages(void **state)
 			int head = heads[k];
 			evaluate(head, &patient, bpms[i], 0, &got);
 			assert_int_equal(got.files, PIECES);
-			/* Of the hidden velocity's class, which is not on the wire, a message comes only beside other news. */
+			/* Of the hidden velocity's class, which is not on the wire, a message comes only beside other news.
+			 */
 			count_notes(head, &patient, bpms[i], head != VELOCITY, &got);
 			/* Time-outs finalise before all has been heard; the messages do not tell when the label changed. */
 			evaluate(head, &hurried, bpms[i], 0, &got);
