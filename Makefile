@@ -252,6 +252,7 @@ SHAREDIR = $(DESTDIR)$(PREFIX)/share/midibert
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/user
 UNITS = $(wildcard systemd/*.service)
+CONVERT = scripts/convert.py scripts/weights_file.py
 WEIGHTS = $(wildcard weights/default.* weights/full.* weights/small.* weights/beat.*)
 MAN = $(sort $(wildcard docs/*.[157]))
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -261,12 +262,13 @@ install: all ## install programs, man pages, completions, systemd user unit and 
 	install -d $(BINDIR) $(SHAREDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 $(UNITDIR) $(BASHDIR) $(ZSHDIR)
 	install -m 755 $(BUILD)/midibertd $(BUILD)/midibert $(BINDIR)
 	$(if $(WEIGHTS),install -m 644 $(WEIGHTS) $(SHAREDIR))
+	install -m 755 $(CONVERT) $(SHAREDIR)
 	for m in $(MAN); do install -m 644 $$m $(MANDIR)/man$${m##*.}; done
 	for p in midibertd midibert; do install -m 644 completions/$$p.bash $(BASHDIR)/$$p; done
 	install -m 644 completions/_midibertd completions/_midibert $(ZSHDIR)
 	for u in $(UNITS); do sed 's|/usr/local/bin|$(PREFIX)/bin|g' $$u >$(UNITDIR)/$${u##*/}; chmod 644 $(UNITDIR)/$${u##*/}; done
 uninstall: ## remove what install put there
-	rm -f $(addprefix $(BINDIR)/,midibertd midibert) $(addprefix $(SHAREDIR)/,$(notdir $(WEIGHTS))) \
+	rm -f $(addprefix $(BINDIR)/,midibertd midibert) $(addprefix $(SHAREDIR)/,$(notdir $(WEIGHTS) $(CONVERT))) \
 		$(addprefix $(BASHDIR)/,midibertd midibert) $(addprefix $(ZSHDIR)/,_midibertd _midibert) \
 		$(addprefix $(UNITDIR)/,$(notdir $(UNITS)))
 	for m in $(MAN); do rm -f $(MANDIR)/man$${m##*.}/$${m##*/}; done

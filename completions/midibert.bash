@@ -155,6 +155,17 @@ _midibert()
 	temper:--manifest) kind="none" ;;
 	temper:--valid) kind="files" ;;
 	temper:--coverage) kind="none" ;;
+	embed:--out) kind="files" ;;
+	embed:--setting) kind="none" ;;
+	embed:--model) kind="files" ;;
+	embed:--window) kind="none" ;;
+	embed:--backend) kind="none" ;;
+	convert:--head) kind="none" ;;
+	convert:--level) kind="none" ;;
+	convert:--labels) kind="none" ;;
+	convert:--rows) kind="none" ;;
+	convert:--setting) kind="none" ;;
+	convert:--licence) kind="none" ;;
 	bench:--model) kind="files" ;;
 	bench:--size) kind="none" ;;
 	bench:--window) kind="none" ;;
@@ -165,6 +176,8 @@ _midibert()
 	'beat') options="--manifest --out --valid --units --batch --rows --steps --report --rate --dropout --decay --stretch --rubato --seed --licence --help" operands= ;;
 	'bench') options="--model --size --window --threads --backend --help" operands= ;;
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
+	'convert') options="--head --level --labels --rows --setting --licence --bf16 --help" operands= ;;
+	'embed') options="--out --setting --model --window --backend --help" operands=files ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
 	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
@@ -175,7 +188,7 @@ _midibert()
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		kind="words tokenize pretrain finetune beat eval predict monitor report calibrate temper bench --help --version"
+		kind="words tokenize pretrain finetune beat eval predict monitor report calibrate temper embed convert bench --help --version"
 	fi
 	[[ -n $kind || $word == -* ]] || kind=$operands
 	case ${kind:-words $options} in

@@ -10,8 +10,11 @@ import pickle
 import re
 import sys
 
-import numpy
-import torch
+try:
+    import numpy
+    import torch
+except ImportError as error:
+    sys.exit("midibert convert: %s; Debian's python3-torch has what is needed" % error)
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -172,7 +175,7 @@ def row_list(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="convert.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="midibert convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ways = parser.add_subparsers(dest="way", required=True)
     there = ways.add_parser("to-weights", help="from a state dictionary to a weights file",
                             description="Look-ahead unlimited, order sorted, freeze 0, as published networks expect; sizes are read "
@@ -203,7 +206,7 @@ def main():
     try:
         (to_weights if options.way == "to-weights" else to_pytorch)(options)
     except (Refused, OSError) as error:
-        print("convert.py: %s" % error, file=sys.stderr)
+        print("midibert convert: %s" % error, file=sys.stderr)
         return 1
     return 0
 

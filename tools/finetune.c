@@ -245,6 +245,11 @@ static enum status collect_labels(struct job *job, int head, struct error *error
 			status = add_label(spec, piece->names[k], error);
 	}
 	qsort(spec->label, (size_t)spec->classes, sizeof *spec->label, compare_labels);
+	if (status == STATUS_OK && spec->classes < 2)
+		return status_fail(error, STATUS_BAD_DATA, "head %s: %s have %s; two labels are the least", spec->name,
+				   spec->level == HEAD_NOTE ? "the files FILE.labels.tsv"
+							    : "the second columns of its manifests",
+				   spec->classes ? "one label alone" : "no label");
 	return status;
 }
 
@@ -345,7 +350,7 @@ static enum status read_data(struct job *job, struct error *error)
 	if (status == STATUS_OK)
 		status = parse_mix(job, error);
 	if (status == STATUS_OK)
-		status = shape_check(&job->training.shape, "the command line", error);
+		status = training_check_shape(&job->training, error);
 	if (status == STATUS_OK)
 		fprintf(stderr, "train: %zu pieces, %zu notes (%zu skipped); valid: %zu pieces, %zu notes (%zu skipped)\n",
 			job->train_data.count, job->train_data.notes, job->train_data.skipped, job->valid_data.count,
@@ -508,12 +513,11 @@ int tool_finetune(int argc, char **argv)
 	job->training.options.sampler.mask = 0.12f;
 	int status = parse_arguments(job, argc, argv);
 	if (status < 0) {
-		char log[4200];
 		training_catch_signals();
 		matrix_use_threads(1);
-		snprintf(log, sizeof log, "%s.log", job->training.out);
-		job->log = fopen(log, job->training.resume ? "a" : "w");
-		enum status result = read_data(job, &error);
+		enum status result = training_open_log(&job->training, &job->log, &error);
+		if (result == STATUS_OK)
+			result = read_data(job, &error);
 		if (result == STATUS_OK)
 			result = track(job, &error);
 		if (result == STATUS_OK)

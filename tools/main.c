@@ -23,6 +23,8 @@ static const struct tool tools[] = {
     {"report", tool_report, "write what a rehearsal can use of a take, and of takes compared"},
     {"calibrate", tool_calibrate, "learn a keyboard's velocity curve from two minutes of playing"},
     {"temper", tool_temper, "fit confidences of a weights file, and what is unknown to it"},
+    {"embed", tool_embed, "write the encoder's states of a file's notes for NumPy"},
+    {"convert", tool_convert, "published PyTorch checkpoints to weights files, and back"},
     {"bench", tool_bench, "measure a forward pass, a note and training beside the machine's peak"},
 };
 

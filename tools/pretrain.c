@@ -265,7 +265,7 @@ static enum status read_data(struct job *job, struct error *error)
 	if (status == STATUS_OK)
 		status = dataset_read(job->valid, (size_t)job->valid_count, &job->valid_data, error);
 	if (status == STATUS_OK)
-		status = shape_check(&job->training.shape, "the command line", error);
+		status = training_check_shape(&job->training, error);
 	if (status != STATUS_OK)
 		return status;
 	fprintf(stderr, "train: %zu pieces, %zu notes (%zu skipped); valid: %zu pieces, %zu notes (%zu skipped)\n",
@@ -345,12 +345,11 @@ int tool_pretrain(int argc, char **argv)
 	job->options = (struct pretrainer_options){.masking = MASKING_ADVERSARIAL, .masker_weight = 1};
 	int status = parse_arguments(job, argc, argv);
 	if (status < 0) {
-		char log[4200];
 		training_catch_signals();
 		matrix_use_threads(1);
-		snprintf(log, sizeof log, "%s.log", job->training.out);
-		job->log = fopen(log, job->training.resume ? "a" : "w");
-		enum status result = read_data(job, &error);
+		enum status result = training_open_log(&job->training, &job->log, &error);
+		if (result == STATUS_OK)
+			result = read_data(job, &error);
 		if (result == STATUS_OK)
 			result = train(job, &error);
 		status = result == STATUS_OK ? TOOL_DONE : tool_fail(TOOL, &error);

@@ -19,6 +19,8 @@ int tool_finetune(int argc, char **argv);
 int tool_beat(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_predict(int argc, char **argv);
+int tool_embed(int argc, char **argv);
+int tool_convert(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_report(int argc, char **argv);
 int tool_calibrate(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -260,6 +261,23 @@ int training_check(struct training *training)
 		return tool_usage(training->tool, "%s or its .state exists: --resume goes on, --force overwrites",
 				  training->out);
 	return TOOL_DONE;
+}
+
+enum status training_check_shape(const struct training *training, struct error *error)
+{
+	enum status status = shape_check(&training->shape, "the command line", error);
+	return status == STATUS_OK ? status : (error->status = STATUS_USAGE);
+}
+
+enum status training_open_log(const struct training *training, FILE **log, struct error *error)
+{
+	char path[4200];
+	struct stat about;
+	if (stat(training->out, &about) == 0 && !S_ISREG(about.st_mode))
+		return status_fail(error, STATUS_IO, "%s: is not a regular file", training->out);
+	snprintf(path, sizeof path, "%s.log", training->out);
+	*log = fopen(path, training->resume ? "a" : "w");
+	return *log ? STATUS_OK : status_fail(error, STATUS_IO, "%s: %s", path, strerror(errno));
 }
 
 static bool fits(const struct tensor_info *info, const struct parameter *entry)

@@ -6,6 +6,8 @@
 #include "model/parameters.h"
 #include "train/trainer.h"
 
+#include <stdio.h>
+
 struct training {
 	const char *tool; /* for messages */
 	const char *out, *init, *licence;
@@ -40,6 +42,12 @@ int training_set(struct training *training, int code, char *text);
 
 /* After the last option: TOOL_DONE, or the exit status of what is missing or would be overwritten. */
 int training_check(struct training *training);
+
+/* Whether the network that the options name can be; STATUS_USAGE otherwise. */
+enum status training_check_shape(const struct training *training, struct error *error);
+
+/* Opens FILE.log beside the weights that are to be written: where that cannot be, nothing is trained in vain. */
+enum status training_open_log(const struct training *training, FILE **log, struct error *error);
 
 void training_print_option(const struct training_option *option);
 bool training_number(const char *text, double low, double high, double *value);

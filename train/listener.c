@@ -11,10 +11,13 @@
 
 #define STEP 256 /* notes that a run adds to a stream */
 
+#define NO_HEAD (-1) /* asked is for the states themselves */
+
 struct listener {
 	const struct model *model;
 	const struct model_shape *shape;
 	struct encoder *encoder;
+	unsigned settings; /* that the encoder has, a bit each */
 	int window, passage, block;
 	size_t room;		   /* notes that the arrays below hold */
 	struct token *tokens;	   /* of the piece at hand, in the model's order */
@@ -39,6 +42,7 @@ struct listener *listener_new(const struct model *model, int window, int passage
 	listener->shape = shape;
 	listener->window = window;
 	listener->passage = passage;
+	listener->settings = settings;
 	listener->block = unlimited ? window : STEP > passage ? STEP : passage;
 	if (window < 1 || passage < 1 || passage > listener->block) {
 		free(listener);
@@ -132,21 +136,27 @@ static bool tokenize(struct listener *listener, const struct piece *piece, enum 
 	return true;
 }
 
-/* Asks a note head about rows from..end - 1, whose hidden states (and predictors) begin at `hidden`. */
+/* Asks a note head about rows from..end - 1, whose hidden states (and predictors) begin at `hidden`; without a head the
+ * states are the answer. */
 static void answer(struct listener *listener, int head, size_t from, size_t end, const float *hidden, float *probability)
 {
-	size_t classes = (size_t)listener->shape->head[head].classes;
+	size_t d = (size_t)listener->shape->width;
 	if (from >= end)
 		return;
+	if (head == NO_HEAD) {
+		for (size_t row = from; row < end; row++)
+			memcpy(probability + listener->note[row] * d, hidden + (row - from) * d, d * sizeof *probability);
+		return;
+	}
+	size_t classes = (size_t)listener->shape->head[head].classes;
 	model_note_logits(listener->model, head, hidden, (int)(end - from), listener->logits);
 	for (size_t row = from; row < end; row++)
 		model_probabilities(listener->model, head, listener->logits + (row - from) * classes,
 				    probability + listener->note[row] * classes);
 }
 
-static void listen_bounded(struct listener *listener, size_t count, int head, float *probability)
+static void listen_bounded(struct listener *listener, size_t count, enum head_setting setting, int head, float *probability)
 {
-	enum head_setting setting = listener->shape->head[head].setting;
 	size_t unsettled = (size_t)(listener->shape->layers * listener->shape->lookahead), block = (size_t)listener->block;
 	encoder_reset(listener->encoder);
 	for (size_t heard = 0, done = 0; heard < count;) {
@@ -161,9 +171,9 @@ static void listen_bounded(struct listener *listener, size_t count, int head, fl
 	}
 }
 
-static void listen_unlimited(struct listener *listener, size_t count, int head, float *probability)
+static void listen_unlimited(struct listener *listener, size_t count, enum head_setting setting, int head,
+			     float *probability)
 {
-	enum head_setting setting = listener->shape->head[head].setting;
 	size_t d = (size_t)listener->shape->width, window = (size_t)listener->window, hop = (window + 1) / 2;
 	for (size_t first = 0, done = 0; done < count; first += hop) {
 		if (first + window > count)
@@ -187,26 +197,37 @@ static void listen_causal(struct listener *listener, size_t count, int head, flo
 		end = first + block < count ? first + block : count;
 		const float *hidden = encoder_hear(listener->encoder, SETTING_CAUSAL, (int64_t)first, (int)(end - first),
 						   listener->tokens + first);
-		for (size_t row = first; row < end; row++) {
+		for (size_t row = first; row < end && head != NO_HEAD; row++) {
 			float *input = listener->input + (row - first) * width;
 			memcpy(input, hidden + (row - first) * d, d * sizeof *input);
 			predictors_compute(listener->pitch, listener->velocity, (int)row, listener->pitch[row], input + d);
 		}
-		answer(listener, head, first, end, listener->input, probability);
+		answer(listener, head, first, end, head == NO_HEAD ? hidden : listener->input, probability);
 	}
+}
+
+static bool listen(struct listener *listener, const struct piece *piece, enum head_setting setting, int head,
+		   float *probability)
+{
+	if (!tokenize(listener, piece, setting))
+		return false;
+	if (setting == SETTING_CAUSAL)
+		listen_causal(listener, piece->count, head, probability);
+	else if (listener->shape->lookahead == LOOKAHEAD_UNLIMITED)
+		listen_unlimited(listener, piece->count, setting, head, probability);
+	else
+		listen_bounded(listener, piece->count, setting, head, probability);
+	return true;
 }
 
 bool listener_notes(struct listener *listener, const struct piece *piece, int head, float *probability)
 {
-	if (!tokenize(listener, piece, listener->shape->head[head].setting))
-		return false;
-	if (listener->shape->head[head].setting == SETTING_CAUSAL)
-		listen_causal(listener, piece->count, head, probability);
-	else if (listener->shape->lookahead == LOOKAHEAD_UNLIMITED)
-		listen_unlimited(listener, piece->count, head, probability);
-	else
-		listen_bounded(listener, piece->count, head, probability);
-	return true;
+	return listen(listener, piece, listener->shape->head[head].setting, head, probability);
+}
+
+bool listener_states(struct listener *listener, const struct piece *piece, enum head_setting setting, float *state)
+{
+	return listener->settings & ENCODER_SETTING(setting) && listen(listener, piece, setting, NO_HEAD, state);
 }
 
 bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,

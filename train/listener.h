@@ -21,6 +21,11 @@ void listener_free(struct listener *listener); /* NULL is allowed */
  * False: no memory. */
 bool listener_notes(struct listener *listener, const struct piece *piece, int head, float *probability);
 
+/* What note heads read: the last layer's states of every note in a setting, state[piece->count][d], in the piece's order,
+ * heard as listener_notes hears; a causal state comes without its predictors. False: no memory, or a setting that neither is
+ * SETTING_PLAYED nor one of the model's heads'. */
+bool listener_states(struct listener *listener, const struct piece *piece, enum head_setting setting, float *state);
+
 /* Calibrated probabilities of a sequence head for `count` notes from `first` on (in the order that the model expects), as
  * if nothing else had been played. probability[C]. False: no memory. */
 bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
