@@ -130,6 +130,7 @@ _midibert()
 	eval:--model) kind="files" ;;
 	eval:--window) kind="none" ;;
 	eval:--backend) kind="none" ;;
+	eval:--threads) kind="none" ;;
 	eval:--grid) kind="none" ;;
 	eval:--tempo) kind="none" ;;
 	eval:--decide) kind="none" ;;
@@ -178,7 +179,7 @@ _midibert()
 	'calibrate') options="--source --connect --out --device --help" operands= ;;
 	'convert') options="--head --level --labels --rows --setting --licence --bf16 --help" operands= ;;
 	'embed') options="--out --setting --model --window --backend --help" operands=files ;;
-	'eval') options="--task --manifest --train --setting --model --window --backend --json --live --grid --tempo --decide --final-after --help" operands= ;;
+	'eval') options="--task --manifest --train --setting --model --window --backend --threads --json --live --grid --tempo --decide --final-after --help" operands= ;;
 	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;

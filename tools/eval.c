@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "tools/tools.h"
 
+#include "base/parallel.h"
 #include "engine/engine.h"
 #include "engine/rhythm_file.h"
 #include "model/locate.h"
@@ -34,7 +35,7 @@ struct request {
 	const char **manifests, **train;
 	size_t manifest_count, train_count;
 	const char *grid;
-	int window, decide_ms, final_after_ms;
+	int window, threads, decide_ms, final_after_ms;
 	double bpm; /* 0: not given */
 	bool live, json;
 };
@@ -69,6 +70,9 @@ static void print_help(void)
 	    "  --window N       notes that a note looks back on, or notes of a window to judge; default: the model's span,\n"
 	    "                   with --live at most %d\n"
 	    "  --backend NAME   auto, fp32, bf16, int8, or a name that midibert --version lists\n"
+	    "  --threads N      pieces that are heard at once, 1-%d; default: one a core. The figures do not depend on it; "
+	    "beat\n"
+	    "                   and unknown use one thread\n"
 	    "  --json           one JSON object instead of a table\n"
 	    "  --live           play the files through the engine on a virtual clock and judge each label when it stood\n"
 	    "  --grid GRID      with --live: bars and beats from a steady tempo (fixed, default), from the beat tracker\n"
@@ -77,7 +81,7 @@ static void print_help(void)
 	    "  --decide MS      with --live: as the daemon's (%d): when a note is heard again even if nothing follows\n"
 	    "  --final-after MS with --live: a label is final at the latest so long after the onset (%d)\n"
 	    "  --help           this text\n",
-	    UNKNOWN_NOTES, ENGINE_WINDOW, DEFAULT_BPM, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS);
+	    UNKNOWN_NOTES, ENGINE_WINDOW, PARALLEL_MAX, DEFAULT_BPM, ENGINE_DECIDE_MS, ENGINE_FINAL_AFTER_MS);
 }
 
 /* ---- the head ---- */
@@ -414,6 +418,7 @@ static enum status judge_stream(struct report *report, int head, const struct da
 								 .style_every_us = (int64_t)ENGINE_STYLE_EVERY_MS * 1000},
 						      .bpm = request->bpm,
 						      .network = rhythm ? rhythm_network(rhythm) : NULL,
+						      .threads = request->threads,
 						      .set = EVALUATE_ALL_SETS};
 	if (status == STATUS_OK)
 		status = evaluate_live(report->model, head, dataset, &options, &report->stream, error);
@@ -427,8 +432,9 @@ static enum status judge_stream(struct report *report, int head, const struct da
 
 static enum status judge(struct report *report, int head, const struct dataset *dataset, struct error *error)
 {
-	const struct evaluate_options options = {.window = report->request->window, .set = EVALUATE_ALL_SETS};
 	const struct request *request = report->request;
+	const struct evaluate_options options = {
+	    .window = request->window, .threads = request->threads, .set = EVALUATE_ALL_SETS};
 	report->window = request->window ? request->window : model_shape(report->model)->span;
 	if (request->live && !request->window && report->window > ENGINE_WINDOW)
 		report->window = ENGINE_WINDOW;
@@ -449,6 +455,7 @@ static enum status evaluate(struct report *report, const struct request *request
 	int head = -1;
 	if (strcmp(request->task, "beat") == 0)
 		return eval_beat(request->manifests, request->manifest_count, request->model, request->json, error);
+	model_use_threads(1); /* pieces run side by side, not products */
 	enum status status = locate_model(request->model, path, sizeof path, error);
 	if (status == STATUS_OK)
 		status = model_load(path, &model, error);
@@ -495,6 +502,7 @@ static const struct option options[] = {{"task", required_argument, NULL, 't'},
 					{"model", required_argument, NULL, 'w'},
 					{"window", required_argument, NULL, 'n'},
 					{"backend", required_argument, NULL, 'b'},
+					{"threads", required_argument, NULL, 'p'},
 					{"live", no_argument, NULL, 'l'},
 					{"grid", required_argument, NULL, 'g'},
 					{"tempo", required_argument, NULL, 'T'},
@@ -555,6 +563,10 @@ static int read_options(int argc, char **argv, struct request *request)
 					      option == 'd' ? &request->decide_ms : &request->final_after_ms))
 				return tool_usage(name, "%s is no value that %s takes", optarg,
 						  option == 'd' ? "--decide" : "--final-after");
+			break;
+		case 'p':
+			if (!argument_integer(optarg, 1, PARALLEL_MAX, &request->threads))
+				return tool_usage(name, "--threads %s: 1 to %d", optarg, PARALLEL_MAX);
 			break;
 		case 'h': return -1;
 		case 'n':

@@ -1,21 +1,18 @@
-/* Pieces from MIDI files, in order of arrival. Offline. Two threads take files in turn; each result lands at the place of
+/* Pieces from MIDI files, in order of arrival. Offline. Threads take files in turn; each result lands at the place of
  * its line, so that the outcome does not depend on who was faster. It masks, cuts and shuffles nothing. */
 #include "train/dataset.h"
 #include "train/manifest.h"
 #include "train/note_labels.h"
 
+#include "base/parallel.h"
 #include "stream/grid.h"
 #include "stream/smf.h"
 #include "stream/timeline.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define THREADS 2
 
 static int8_t melody_of_track(const char *name)
 {
@@ -91,15 +88,15 @@ struct reading {
 	struct manifest manifest;
 	struct piece *pieces; /* one an entry */
 	struct error *errors; /* one an entry */
-	_Atomic size_t next;  /* entry that the next free thread takes */
+	struct parallel_items turn;
 };
 
-static void *read_files(void *context)
+static void read_files(void *context)
 {
 	struct reading *reading = context;
 	size_t i;
 
-	while ((i = atomic_fetch_add(&reading->next, 1)) < reading->manifest.count) {
+	while (parallel_take(&reading->turn, &i)) {
 		struct manifest_entry *entry = &reading->manifest.entries[i];
 
 		if (entry->problem || dataset_read_file(entry->path, &reading->pieces[i], &reading->errors[i]))
@@ -111,7 +108,6 @@ static void *read_files(void *context)
 		reading->pieces[i].label = entry->label;
 		entry->label = NULL;
 	}
-	return NULL;
 }
 
 /* Moves what was read to the end of the dataset and names what was not. */
@@ -139,8 +135,6 @@ static enum status read_manifest(const char *path, int set, struct dataset *data
 {
 	struct reading reading = {0};
 	struct piece *larger;
-	pthread_t helpers[THREADS - 1];
-	int started = 0;
 	enum status status = manifest_read(path, &reading.manifest, error);
 	size_t count = reading.manifest.count;
 
@@ -154,11 +148,8 @@ static enum status read_manifest(const char *path, int set, struct dataset *data
 	if (!larger || !reading.pieces || !reading.errors) {
 		status = status_fail(error, STATUS_NO_MEMORY, "%s: not enough memory", path);
 	} else {
-		while (started < THREADS - 1 && pthread_create(&helpers[started], NULL, read_files, &reading) == 0)
-			started++;
-		read_files(&reading);
-		while (started > 0)
-			pthread_join(helpers[--started], NULL);
+		reading.turn.count = count;
+		parallel_run(0, read_files, &reading);
 		collect(&reading, path, set, dataset);
 	}
 	free(reading.pieces);

@@ -2,17 +2,14 @@
  * place, and figures are computed afterwards in the order of the pieces. */
 #include "train/evaluate.h"
 
+#include "base/parallel.h"
 #include "engine/label.h"
 #include "train/listener.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define THREADS 2
-#define THREADS_MAX 64
 
 struct result {			 /* of one piece */
 	struct judgement *items; /* notes or passages */
@@ -26,9 +23,8 @@ struct job {
 	int head, window;
 	struct task task;
 	const struct piece **pieces;
-	struct result *results; /* one a piece */
-	size_t count;
-	_Atomic size_t next;
+	struct result *results;	    /* one a piece */
+	struct parallel_items turn; /* one a piece */
 	atomic_bool failed;
 };
 
@@ -104,7 +100,7 @@ static bool judge_passages(const struct job *job, struct listener *listener, con
 	return good;
 }
 
-static void *work(void *context)
+static void work(void *context)
 {
 	struct job *job = context;
 	bool notes = job->task.kind != TASK_SEQUENCE;
@@ -114,46 +110,32 @@ static void *work(void *context)
 	size_t i;
 	if (!listener)
 		atomic_store(&job->failed, true);
-	while (!atomic_load(&job->failed) && (i = atomic_fetch_add(&job->next, 1)) < job->count) {
+	while (!atomic_load(&job->failed) && parallel_take(&job->turn, &i)) {
 		bool good = notes ? judge_notes(job, listener, job->pieces[i], &job->results[i])
 				  : judge_passages(job, listener, job->pieces[i], &job->results[i]);
 		if (!good)
 			atomic_store(&job->failed, true);
 	}
 	listener_free(listener);
-	return NULL;
-}
-
-static void run(struct job *job, int threads)
-{
-	pthread_t helpers[THREADS_MAX];
-	int started = 0;
-	threads = threads <= 0 ? THREADS : threads > THREADS_MAX ? THREADS_MAX : threads;
-	model_use_threads(1);
-	while (started < threads - 1 && pthread_create(&helpers[started], NULL, work, job) == 0)
-		started++;
-	work(job);
-	while (started > 0)
-		pthread_join(helpers[--started], NULL);
 }
 
 /* Figures over everything that lies in results[].items; with `whole`, over one judgement a piece. */
 static bool summarise(const struct job *job, bool whole, struct metrics *metrics)
 {
 	size_t total = 0, filled = 0;
-	for (size_t i = 0; i < job->count; i++)
+	for (size_t i = 0; i < job->turn.count; i++)
 		total += whole ? 1 : job->results[i].count;
 	struct judgement *items = malloc((total + 1) * sizeof *items);
-	size_t *piece_end = malloc((job->count + 1) * sizeof *piece_end);
+	size_t *piece_end = malloc((job->turn.count + 1) * sizeof *piece_end);
 	bool good = items && piece_end;
-	for (size_t i = 0; good && i < job->count; i++) {
+	for (size_t i = 0; good && i < job->turn.count; i++) {
 		const struct result *result = &job->results[i];
 		size_t count = whole ? 1 : result->count;
 		if (count > 0)
 			memcpy(items + filled, whole ? &result->piece : result->items, count * sizeof *items);
 		piece_end[i] = filled += count;
 	}
-	good = good && metrics_compute(items, piece_end, job->count, job->task.classes, metrics);
+	good = good && metrics_compute(items, piece_end, job->turn.count, job->task.classes, metrics);
 	free(items);
 	free(piece_end);
 	return good;
@@ -184,23 +166,24 @@ static enum status evaluate(const struct model *model, int head, const struct da
 		if (options->set != EVALUATE_ALL_SETS && piece->set != options->set)
 			continue;
 		if (task_has_truth(&job.task, piece))
-			job.pieces[job.count++] = piece;
+			job.pieces[job.turn.count++] = piece;
 		else
 			evaluation->skipped++;
 	}
-	evaluation->files = job.count;
+	evaluation->files = job.turn.count;
 	if (!job.pieces || !job.results)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory to evaluate");
-	else if (job.count == 0)
+	else if (job.turn.count == 0)
 		status = status_fail(error, STATUS_NOT_FOUND, "no piece has a label that head %s knows", job.spec->name);
 	if (status == STATUS_OK) {
-		run(&job, options->threads);
+		model_use_threads(1);
+		parallel_run(options->threads, work, &job);
 		if (atomic_load(&job.failed) || !summarise(&job, sequence, &evaluation->metrics) ||
 		    (sequence && !summarise(&job, false, &evaluation->passages)))
 			status = status_fail(error, STATUS_NO_MEMORY, "no memory to evaluate with a window of %d notes",
 					     job.window);
 	}
-	for (size_t i = 0; job.results && i < job.count; i++)
+	for (size_t i = 0; job.results && i < job.turn.count; i++)
 		free(job.results[i].items);
 	free(job.results);
 	free(job.pieces);

@@ -14,7 +14,7 @@
 
 struct evaluate_options {
 	int window;  /* note heads: notes a note looks back on; sequence heads: notes a passage. 0: the model's span */
-	int threads; /* 0: two */
+	int threads; /* 0: as many as the process has cores */
 	int set;     /* pieces of this manifest alone (piece.set), or EVALUATE_ALL_SETS */
 };
 

@@ -3,19 +3,16 @@
  * the pieces. It decides nothing about time or stages: engine/replay.c and engine/engine.c do. */
 #include "train/evaluate_live.h"
 
+#include "base/parallel.h"
 #include "engine/label.h"
 #include "engine/replay.h"
 #include "stream/timeline.h"
 #include "train/task.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS 2
-#define THREADS_MAX 64
 #define UNANSWERED (-1)
 #define NEVER_US INT64_MAX
 
@@ -46,9 +43,8 @@ struct job {
 	enum prediction_kind kind; /* as which the head is published */
 	struct task task;
 	const struct piece **pieces;
-	struct result *results; /* one a piece */
-	size_t count;
-	_Atomic size_t next;
+	struct result *results;	    /* one a piece */
+	struct parallel_items turn; /* one a piece */
 };
 
 /* What the engine's calls reach while a piece is played. */
@@ -202,27 +198,13 @@ static enum status play_piece(const struct job *job, const struct piece *piece, 
 	return status;
 }
 
-static void *work(void *context)
+static void work(void *context)
 {
 	struct job *job = context;
 	size_t i;
-	while ((i = atomic_fetch_add(&job->next, 1)) < job->count)
+	while (parallel_take(&job->turn, &i))
 		if (play_piece(job, job->pieces[i], &job->results[i]) != STATUS_OK)
-			atomic_store(&job->next, job->count); /* nobody begins another */
-	return NULL;
-}
-
-static void run(struct job *job)
-{
-	int threads = job->options->threads, started = 0;
-	pthread_t helpers[THREADS_MAX];
-	threads = threads <= 0 ? THREADS : threads > THREADS_MAX ? THREADS_MAX : threads;
-	model_use_threads(1);
-	while (started < threads - 1 && pthread_create(&helpers[started], NULL, work, job) == 0)
-		started++;
-	work(job);
-	while (started > 0)
-		pthread_join(helpers[--started], NULL);
+			parallel_stop(&job->turn);
 }
 
 /* ---- figures ---- */
@@ -264,7 +246,7 @@ static void tally_item(struct tally *tally, const struct judgement *judgement, b
 static void tally_notes(struct tally *tally, const struct job *job, struct live_evaluation *evaluation)
 {
 	size_t right[LIVE_LOOKAHEADS] = {0}, flips = 0;
-	for (size_t p = 0; p < job->count; p++) {
+	for (size_t p = 0; p < job->turn.count; p++) {
 		const struct piece *piece = job->pieces[p];
 		for (size_t i = 0; i < piece->count; i++) {
 			const struct heard *note = &job->results[p].notes[i];
@@ -297,19 +279,19 @@ static void tally_notes(struct tally *tally, const struct job *job, struct live_
 static struct live_delay delay_of(struct tally *tally, const struct job *job, bool stays)
 {
 	struct live_delay delay = {0};
-	for (size_t p = 0; p < job->count; p++) {
+	for (size_t p = 0; p < job->turn.count; p++) {
 		int64_t us = stays ? job->results[p].stays_right_us : job->results[p].first_right_us;
 		tally->values[p] = us == NEVER_US ? (double)INFINITY : (double)us / 1e6;
 		delay.never += us == NEVER_US;
 	}
-	qsort(tally->values, job->count, sizeof *tally->values, ascending);
-	delay.median_s = quantile(tally->values, job->count, 0.5);
+	qsort(tally->values, job->turn.count, sizeof *tally->values, ascending);
+	delay.median_s = quantile(tally->values, job->turn.count, 0.5);
 	return delay;
 }
 
 static void tally_pieces(struct tally *tally, const struct job *job, struct live_evaluation *evaluation)
 {
-	for (size_t p = 0; p < job->count; p++) {
+	for (size_t p = 0; p < job->turn.count; p++) {
 		const struct result *result = &job->results[p];
 		if (result->answer_count > 0) {
 			memcpy(tally->answers + tally->answer_count, result->answers,
@@ -326,25 +308,26 @@ static void tally_pieces(struct tally *tally, const struct job *job, struct live
 
 static bool summarise(const struct job *job, struct live_evaluation *evaluation)
 {
-	size_t most = job->count + 1, answers = 1;
-	for (size_t p = 0; p < job->count; p++) {
+	size_t most = job->turn.count + 1, answers = 1;
+	for (size_t p = 0; p < job->turn.count; p++) {
 		most += job->pieces[p]->count;
 		answers += job->results[p].answer_count;
 	}
 	struct tally tally = {.items = malloc(most * sizeof *tally.items),
 			      .answers = malloc(answers * sizeof *tally.answers),
 			      .values = malloc(most * sizeof *tally.values),
-			      .piece_end = malloc((job->count + 1) * sizeof *tally.piece_end),
-			      .answers_end = malloc((job->count + 1) * sizeof *tally.answers_end)};
+			      .piece_end = malloc((job->turn.count + 1) * sizeof *tally.piece_end),
+			      .answers_end = malloc((job->turn.count + 1) * sizeof *tally.answers_end)};
 	bool good = tally.items && tally.answers && tally.values && tally.piece_end && tally.answers_end;
 	if (good && job->task.kind == TASK_SEQUENCE) {
 		tally_pieces(&tally, job, evaluation);
-		good =
-		    metrics_compute(tally.answers, tally.answers_end, job->count, job->task.classes, &evaluation->answers);
+		good = metrics_compute(tally.answers, tally.answers_end, job->turn.count, job->task.classes,
+				       &evaluation->answers);
 	} else if (good) {
 		tally_notes(&tally, job, evaluation);
 	}
-	good = good && metrics_compute(tally.items, tally.piece_end, job->count, job->task.classes, &evaluation->metrics);
+	good =
+	    good && metrics_compute(tally.items, tally.piece_end, job->turn.count, job->task.classes, &evaluation->metrics);
 	evaluation->coverage = ratio((double)tally.known, (double)tally.count);
 	evaluation->selective_accuracy = ratio((double)tally.known_right, (double)tally.known);
 	free(tally.items);
@@ -398,12 +381,12 @@ static enum status choose_pieces(struct job *job, const struct dataset *dataset,
 		if (job->options->set != EVALUATE_ALL_SETS && piece->set != job->options->set)
 			continue;
 		if (task_has_truth(&job->task, piece))
-			job->pieces[job->count++] = piece;
+			job->pieces[job->turn.count++] = piece;
 		else
 			evaluation->skipped++;
 	}
-	evaluation->files = job->count;
-	if (job->count == 0)
+	evaluation->files = job->turn.count;
+	if (job->turn.count == 0)
 		return status_fail(error, STATUS_NOT_FOUND, "no piece has a label that head %s knows", job->spec->name);
 	return STATUS_OK;
 }
@@ -420,8 +403,9 @@ enum status evaluate_live(const struct model *model, int head, const struct data
 	if (status == STATUS_OK)
 		status = choose_pieces(&job, dataset, evaluation, error);
 	if (status == STATUS_OK) {
-		run(&job);
-		for (size_t i = 0; status == STATUS_OK && i < job.count; i++)
+		model_use_threads(1);
+		parallel_run(options->threads, work, &job);
+		for (size_t i = 0; status == STATUS_OK && i < job.turn.count; i++)
 			if (job.results[i].error.status != STATUS_OK) {
 				status = job.results[i].error.status;
 				if (error)
@@ -430,7 +414,7 @@ enum status evaluate_live(const struct model *model, int head, const struct data
 		if (status == STATUS_OK && !summarise(&job, evaluation))
 			status = status_fail(error, STATUS_NO_MEMORY, "no memory to evaluate");
 	}
-	for (size_t i = 0; job.results && i < job.count; i++) {
+	for (size_t i = 0; job.results && i < job.turn.count; i++) {
 		free(job.results[i].notes);
 		free(job.results[i].answers);
 	}

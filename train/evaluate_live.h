@@ -18,7 +18,7 @@ struct evaluate_live_options {
 	struct engine_options engine; /* as the daemon is told; window 0: the model's span, not the daemon's default */
 	double bpm;		      /* of a steady grid, 16-256; 0: the file's own tempo map, which no keyboard sends */
 	const struct rhythm_network *network; /* the grid is the beat tracker's, with this network; NULL: it is not */
-	int threads;			      /* 0: two */
+	int threads;			      /* 0: as many as the process has cores */
 	int set;			      /* pieces of this manifest alone (piece.set), or EVALUATE_ALL_SETS */
 };
 

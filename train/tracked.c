@@ -3,15 +3,13 @@
  * is put right afterwards. It finds no beat itself: stream/beat.c does. */
 #include "train/tracked.h"
 
+#include "base/parallel.h"
 #include "stream/grid.h"
 #include "stream/timeline.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define THREADS_MAX 64
 
 static void hear_note(struct grid *grid, const struct event *event, struct piece_note *note)
 {
@@ -75,49 +73,45 @@ struct tracking {
 	const struct rhythm_network *network;
 	void (*progress)(void *context, size_t done, size_t count);
 	void *context;
-	_Atomic size_t next; /* piece that the next free thread takes */
+	struct parallel_items turn; /* one a piece */
 	pthread_mutex_t lock;
 	size_t done;	    /* under the lock, as the rest */
 	size_t failed;	    /* first piece that failed, or dataset->count */
 	struct error error; /* its */
 };
 
-static void *work(void *context)
+static void work(void *context)
 {
 	struct tracking *tracking = context;
 	const struct dataset *dataset = tracking->dataset;
 	size_t i;
-	while ((i = atomic_fetch_add(&tracking->next, 1)) < dataset->count) {
+	while (parallel_take(&tracking->turn, &i)) {
 		struct error error = {0};
 		enum status status = tracked_piece(&dataset->pieces[i], tracking->network, &error);
 		pthread_mutex_lock(&tracking->lock);
 		if (status != STATUS_OK && i < tracking->failed) {
 			tracking->failed = i;
 			tracking->error = error;
-			atomic_store(&tracking->next, dataset->count); /* nobody begins another */
+			parallel_stop(&tracking->turn);
 		}
 		if (tracking->progress)
 			tracking->progress(tracking->context, ++tracking->done, dataset->count);
 		pthread_mutex_unlock(&tracking->lock);
 	}
-	return NULL;
 }
 
 enum status tracked_dataset(struct dataset *dataset, const struct rhythm_network *network, int threads,
 			    void (*progress)(void *context, size_t done, size_t count), void *context, struct error *error)
 {
-	struct tracking tracking = {
-	    .dataset = dataset, .network = network, .progress = progress, .context = context, .failed = dataset->count};
-	pthread_t helpers[THREADS_MAX];
-	int started = 0;
+	struct tracking tracking = {.dataset = dataset,
+				    .network = network,
+				    .progress = progress,
+				    .context = context,
+				    .turn = {.count = dataset->count},
+				    .failed = dataset->count};
 	if (pthread_mutex_init(&tracking.lock, NULL) != 0)
 		return status_fail(error, STATUS_NO_MEMORY, "no memory to track the beat");
-	while (started < threads - 1 && started < THREADS_MAX &&
-	       pthread_create(&helpers[started], NULL, work, &tracking) == 0)
-		started++;
-	work(&tracking);
-	while (started > 0)
-		pthread_join(helpers[--started], NULL);
+	parallel_run(threads, work, &tracking);
 	pthread_mutex_destroy(&tracking.lock);
 	if (tracking.failed == dataset->count)
 		return STATUS_OK;
