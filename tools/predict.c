@@ -83,7 +83,7 @@ static void print_help(void)
 	    "the notes before (causal) if the weights have a head for it, else from what stands around the note "
 	    "(hidden).\n\n"
 	    "  --live            play the file through the engine on a virtual clock: what the daemon sends at --speed 0\n"
-	      "                    (and unknown where the playing is unlike what the model was trained on)\n"
+	    "                    (and unknown where the playing is unlike what the model was trained on)\n"
 	    "  --json            one JSON object instead of a table\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N        notes that a label looks back on; default: the model's span, with --live at most %d\n"
