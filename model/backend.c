@@ -7,7 +7,7 @@
 /* Of each precision the first that runs here is its best; "auto" is the first of all that runs, and none comes after
  * OpenBLAS: the rest must be asked for. */
 static const struct backend *const table[] = {
-    &backend_avx512_bf16, &backend_avx512_int8, &backend_neon_int8,  &backend_avx2_int8,
+    &backend_avx512_int8, &backend_avx512_bf16, &backend_neon_int8,  &backend_avx2_int8,
     &backend_neon_fp32,	  &backend_avx2_fp32,	&backend_openblas,   &backend_onednn_bf16,
     &backend_onednn_int8, &backend_plain_fp32,	&backend_plain_int8,
 };

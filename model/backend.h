@@ -14,6 +14,7 @@ struct linear;
 struct backend {
 	const char *name;      /* as --backend takes it: library or instruction set, then precision */
 	const char *precision; /* fp32, bf16 or int8 */
+	bool bf16_attention;   /* where the CPU has AVX-512 BF16, attention is in bf16, too; else it is in fp32 */
 	/* NULL where it runs; else what the CPU or the build lacks: "this CPU has no AVX-512 BF16". */
 	const char *(*missing)(void);
 	/* What computes, for people: "our AVX-512 BF16 kernels". */

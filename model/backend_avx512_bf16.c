@@ -32,5 +32,10 @@ static void run(const struct linear *linear, int rows, const float *x, void *scr
 	bf16_product(rows, out, in, scratch, (size_t)(in + 1) / 2, 1, linear->packed, false, y, out);
 }
 
-const struct backend backend_avx512_bf16 = {
-    .name = "avx512-bf16", .precision = "bf16", .missing = missing, .describe = describe, .pack = pack, .run = run};
+const struct backend backend_avx512_bf16 = {.name = "avx512-bf16",
+					    .precision = "bf16",
+					    .bf16_attention = true,
+					    .missing = missing,
+					    .describe = describe,
+					    .pack = pack,
+					    .run = run};

@@ -2,11 +2,12 @@
  * has it. Any thread; no allocation in run. */
 #include "model/backends.h"
 
+#include "model/bf16.h"
 #include "model/int8.h"
 
 static const char *describe(void)
 {
-	return "our AVX-512 VNNI int8 kernels";
+	return bf16_available() ? "our AVX-512 VNNI int8 kernels, attention in bf16" : "our AVX-512 VNNI int8 kernels";
 }
 
 #ifdef __x86_64__
@@ -106,5 +107,10 @@ static void run(const struct linear *linear, int rows, const float *values, void
 
 #endif
 
-const struct backend backend_avx512_int8 = {
-    .name = "avx512-int8", .precision = "int8", .missing = missing, .describe = describe, .pack = int8_pack, .run = run};
+const struct backend backend_avx512_int8 = {.name = "avx512-int8",
+					    .precision = "int8",
+					    .bf16_attention = true,
+					    .missing = missing,
+					    .describe = describe,
+					    .pack = int8_pack,
+					    .run = run};

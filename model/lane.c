@@ -35,7 +35,7 @@ struct lane *lane_new(const struct model *model, enum head_setting setting, int 
 	lane->model = model;
 	lane->setting = setting;
 	lane->window = window;
-	lane->pairs = model->distance_pairs != NULL;
+	lane->pairs = model_bf16_attention(model);
 	lane->lookahead = setting == SETTING_CAUSAL		    ? 0
 			  : shape->lookahead == LOOKAHEAD_UNLIMITED ? window - 1
 								    : shape->lookahead;

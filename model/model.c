@@ -60,14 +60,19 @@ const uint32_t *model_distance_pairs(const struct model *model, int layer)
 				     : NULL;
 }
 
-/* Attention is as exact as the products: with our bf16 it is bf16, too. */
+bool model_bf16_attention(const struct model *model)
+{
+	return model->distance_pairs != NULL;
+}
+
+/* The distances as attention in bf16 reads them, or none. */
 static bool pair_distances(struct model *model)
 {
 	int e = model->shape.width / model->shape.attention_heads;
 	long stride = model->distance_stride, rows = (long)model->shape.layers * e;
 	free(model->distance_pairs);
 	model->distance_pairs = NULL;
-	if (model->backend != &backend_avx512_bf16 || e % 2 != 0 || e / 2 > ATTEND_PAIRS_MAX)
+	if (!model->backend->bf16_attention || !bf16_available() || e % 2 != 0 || e / 2 > ATTEND_PAIRS_MAX)
 		return true;
 	model->distance_pairs = malloc((size_t)(rows / 2 * stride) * sizeof *model->distance_pairs);
 	if (!model->distance_pairs)

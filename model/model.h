@@ -24,10 +24,11 @@ const char *model_metadata(const struct model *model, const char *key);
 void model_use_threads(int threads);
 
 /* Set-up thread, before anybody else uses the model. What computes its linear layers: a name that backend_find takes
- * (model/backend.h); model_load chooses the reference. Attention is bf16 with our own bf16 products, otherwise fp32; heads
- * always are. */
+ * (model/backend.h); model_load chooses the reference. Heads are always fp32. */
 enum status model_use_backend(struct model *model, const char *name, struct error *error);
 const struct backend *model_backend(const struct model *model);
+/* Whether attention, too, is in bf16 with that backend on this CPU; fp32 otherwise. */
+bool model_bf16_attention(const struct model *model);
 
 /* Inference thread; no allocation. Logits of a note head: hidden is [count][shape_head_input], that is [count][d], and for a
  * causal head each note's predictors after its d; logits [count][C]. */

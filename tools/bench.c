@@ -248,7 +248,7 @@ static double note_bytes(const struct model *model, int window)
 	const struct model_shape *shape = model_shape(model);
 	char precision = model_backend(model)->precision[0];
 	double d = shape->width, f = shape->inner, seen = window, width = precision == 'f' ? 4 : precision == 'b' ? 2 : 1;
-	double attention = strcmp(model_backend(model)->name, "avx512-bf16") == 0 ? 2 : 4;
+	double attention = model_bf16_attention(model) ? 2 : 4;
 	double weights = shape->layers * (4 * d * d + 2 * d * f) * width;
 	double distances = shape->layers * seen * d / shape->attention_heads * attention;
 	double kept = 0;
