@@ -495,6 +495,7 @@ static const struct option options[] = {{"live", no_argument, NULL, 'l'},
 static int read_options(int argc, char **argv, struct request *request)
 {
 	int option;
+	const char *played = NULL; /* an option that only playing live knows */
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		bool good = true;
@@ -504,8 +505,14 @@ static int read_options(int argc, char **argv, struct request *request)
 		case 'w': request->model = optarg; break;
 		case 'b': request->backend = optarg; break;
 		case 'n': good = argument_integer(optarg, 1, 1000000, &request->window); break;
-		case 'd': good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->decide_ms); break;
-		case 'f': good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->final_after_ms); break;
+		case 'd':
+			played = "--decide";
+			good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->decide_ms);
+			break;
+		case 'f':
+			played = "--final-after";
+			good = argument_integer(optarg, 0, ENGINE_WAIT_MAX_MS, &request->final_after_ms);
+			break;
 		case 'g':
 			request->grid = optarg;
 			good = strcmp(optarg, "file") == 0 || strcmp(optarg, "fixed") == 0;
@@ -525,6 +532,8 @@ static int read_options(int argc, char **argv, struct request *request)
 	}
 	if (optind + 1 != argc)
 		return tool_usage(name, optind == argc ? "which file?" : "one file at a time, not %s too", argv[argc - 1]);
+	if (played && !request->live)
+		return tool_usage(name, "%s is about playing live: add --live", played);
 	request->path = argv[optind];
 	if (!request->grid)
 		request->grid = request->bpm > 0 ? "fixed" : "file";
