@@ -49,7 +49,7 @@ _midibert()
 	pretrain:--live) kind="none" ;;
 	pretrain:--regrid) kind="none" ;;
 	pretrain:--disorder) kind="none" ;;
-	pretrain:--transpose) kind="words 0 1" ;;
+	pretrain:--transpose) kind="none" ;;
 	pretrain:--curves) kind="none" ;;
 	pretrain:--stretch) kind="none" ;;
 	pretrain:--jitter) kind="none" ;;
@@ -95,7 +95,7 @@ _midibert()
 	finetune:--live) kind="none" ;;
 	finetune:--regrid) kind="none" ;;
 	finetune:--disorder) kind="none" ;;
-	finetune:--transpose) kind="words 0 1" ;;
+	finetune:--transpose) kind="none" ;;
 	finetune:--curves) kind="none" ;;
 	finetune:--stretch) kind="none" ;;
 	finetune:--jitter) kind="none" ;;

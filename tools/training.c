@@ -78,7 +78,7 @@ const struct training_option training_options[] = {
     {"live", "X", "share of sequences as a stream knows them (0.5)", OPT_LIVE},
     {"regrid", "X", "share of sequences on a grid that ignores the beat (0.25)", OPT_REGRID},
     {"disorder", "X", "share of sequences with notes permuted within 50 ms (0.5)", OPT_DISORDER},
-    {"transpose", "0|1", "transpose by -11..11 (1)", OPT_TRANSPOSE},
+    {"transpose", "N", "transpose by up to N semitones either way, 0 to 11 (11)", OPT_TRANSPOSE},
     {"curves", "X", "share of sequences as another keyboard's velocities, where they are seen (0)", OPT_CURVES},
     {"stretch", "X", "faster or slower by a factor of up to 1 + X (0)", OPT_STRETCH},
     {"jitter", "MS", "largest deviation of onsets and releases (0)", OPT_JITTER},
@@ -101,7 +101,7 @@ void training_defaults(struct training *training, const char *tool)
 	    .layers = 4, .width = 256, .inner = 1024, .attention_heads = 4, .span = 256, .lookahead = 4, .freeze = 8};
 	training->options = (struct trainer_options){
 	    .sampler =
-		{.seed = 1, .rows = 512, .batch = 16, .live = 0.5f, .regrid = 0.25f, .disorder = 0.5f, .transpose = true},
+		{.seed = 1, .rows = 512, .batch = 16, .live = 0.5f, .regrid = 0.25f, .disorder = 0.5f, .transpose = 11},
 	    .optimiser = {.rate = 6e-4,
 			  .warmup = 200,
 			  .steps = 1000,
@@ -193,6 +193,7 @@ static int set_number(struct training *t, int code, const char *text)
 	    {OPT_LIVE, 0, 1, NULL, &o->sampler.live, NULL, NULL},
 	    {OPT_REGRID, 0, 1, NULL, &o->sampler.regrid, NULL, NULL},
 	    {OPT_DISORDER, 0, 1, NULL, &o->sampler.disorder, NULL, NULL},
+	    {OPT_TRANSPOSE, 0, 11, &o->sampler.transpose, NULL, NULL, NULL},
 	    {OPT_CURVES, 0, 1, NULL, &o->sampler.curves, NULL, NULL},
 	    {OPT_STRETCH, 0, 1, NULL, &o->sampler.stretch, NULL, NULL},
 	    {OPT_JITTER, 0, 1000, NULL, &o->sampler.jitter_ms, NULL, NULL},
@@ -233,7 +234,6 @@ int training_set(struct training *training, int code, char *text)
 	case OPT_RESUME: training->resume = true; return TOOL_DONE;
 	case OPT_FORCE: training->force = true; return TOOL_DONE;
 	case OPT_LICENCE: training->licence = text; return TOOL_DONE;
-	case OPT_TRANSPOSE: training->options.sampler.transpose = strcmp(text, "0") != 0; return TOOL_DONE;
 	case OPT_PRECISION:
 		if (strcmp(text, "bf16") != 0 && strcmp(text, "fp32") != 0)
 			return tool_usage(training->tool, "--precision %s: bf16 or fp32", text);

@@ -12,7 +12,6 @@
 #define DISORDER_US 50000
 #define SEGMENT_NOTES 64 /* longest run of notes between two right edges of a live sequence */
 #define PHASE_US 2000000 /* of a grid without a beat: one bar */
-#define TRANSPOSE 11
 
 /* Pieces a head learns from, drawn by weight. */
 struct pool {
@@ -276,15 +275,14 @@ static void weigh(const struct sampler *sampler, int count, struct sample *sampl
 	}
 }
 
-static int transposition(const struct sample *sample, int count, struct random *random)
+static int transposition(const struct sample *sample, int count, int most, struct random *random)
 {
 	int low = 127, high = 0;
 	for (int i = 0; i < count; i++) {
 		low = sample->notes[i].pitch < low ? sample->notes[i].pitch : low;
 		high = sample->notes[i].pitch > high ? sample->notes[i].pitch : high;
 	}
-	return (int)random_integer(random, low < TRANSPOSE ? -low : -TRANSPOSE,
-				   127 - high < TRANSPOSE ? 127 - high : TRANSPOSE);
+	return (int)random_integer(random, low < most ? -low : -most, 127 - high < most ? 127 - high : most);
 }
 
 static int draw_head(const struct sampler *sampler, struct random *random)
@@ -379,7 +377,7 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	count = perform(sampler, piece, first, count, !hidden, voices, &random, sample);
 	set_limits(sampler, count, manner.live, &random, sample);
 	label_notes(sampler, piece, head, count, sample);
-	manner.shift = o->transpose ? transposition(sample, count, &random) : 0;
+	manner.shift = o->transpose ? transposition(sample, count, o->transpose, &random) : 0;
 	manner.bar_offset = (int)random_integer(&random, 0, TOKEN_BARS - 1);
 	write_tokens(sampler, head, count, &manner, sample);
 	hide_notes(sampler, count, random_uniform(&random) * 2 * (double)o->mask, &random, sample);

@@ -28,7 +28,7 @@ struct sampler_options {
 	float tracked;	  /* share of sequences on the beat tracker's grid; with regrid at most 1; 0: pieces need none */
 	const char *beat; /* of tracked: SHA-256 of the network that tracked */
 	float disorder;	  /* share of sequences with notes within 50 ms permuted */
-	bool transpose;	  /* by -11..11 */
+	int transpose;	  /* by up to so many semitones either way, 0..11 */
 	float hidden;	  /* without heads: share of sequences whose velocities are hidden */
 	float curves;	  /* share of sequences whose velocities, where they are seen, pass a random curve */
 	float voices;	  /* share of a melody head's sequences whose melody and bridge are arranged anew */

@@ -95,7 +95,7 @@ static struct trainer_options options_for(int threads, uint64_t steps, const cha
 			.tracked = tracked,
 			.beat = beat,
 			.disorder = 0.5f,
-			.transpose = false},
+			.transpose = 0},
 	    .optimiser = {.rate = 3e-3,
 			  .muon = muon,
 			  .warmup = 5,
@@ -118,7 +118,7 @@ static struct trainer_options options_for(int threads, uint64_t steps, const cha
 	};
 }
 
-static struct sampler *sampler_for(float live, float mask, bool transpose)
+static struct sampler *sampler_for(float live, float mask, int transpose)
 {
 	struct sampler_options options = options_for(1, 1, "").sampler;
 	struct sampler *sampler;
@@ -133,7 +133,7 @@ static struct sampler *sampler_for(float live, float mask, bool transpose)
 static void test_sampler_shows_what_it_may(void **state)
 {
 	(void)state;
-	struct sampler *sampler = sampler_for(1, 0.1f, true);
+	struct sampler *sampler = sampler_for(1, 0.1f, 11);
 	struct sample sample;
 	int hidden_sequences = 0, cuts = 0, masked_durations = 0, shown_durations = 0;
 	assert_true(sample_new(&sample, ROWS));
@@ -176,10 +176,31 @@ static void test_sampler_shows_what_it_may(void **state)
 	sampler_free(sampler);
 }
 
+static void test_sampler_transposes_as_a_whole(void **state)
+{
+	(void)state;
+	struct sampler *sampler = sampler_for(0.5f, 0, 3);
+	struct sample sample;
+	unsigned seen = 0;
+	assert_true(sample_new(&sample, ROWS));
+	for (uint64_t step = 0; step < 100; step++) {
+		sampler_draw(sampler, step, 0, &sample);
+		const struct token *tokens = sample.sequence.tokens;
+		int shift = tokens[0].id[ATTRIBUTE_PITCH] - sample.notes[0].pitch;
+		assert_true(shift >= -3 && shift <= 3);
+		seen |= 1u << (shift + 3);
+		for (int i = 1; i < sample.sequence.length; i++)
+			assert_int_equal(tokens[i].id[ATTRIBUTE_PITCH], sample.notes[i].pitch + shift);
+	}
+	assert_int_equal(seen, 0x7f);
+	sample_free(&sample);
+	sampler_free(sampler);
+}
+
 static void test_sampler_repeats(void **state)
 {
 	(void)state;
-	struct sampler *sampler = sampler_for(0.5f, 0.1f, true);
+	struct sampler *sampler = sampler_for(0.5f, 0.1f, 11);
 	struct sample a, b;
 	assert_true(sample_new(&a, ROWS) && sample_new(&b, ROWS));
 	sampler_draw(sampler, 7, 3, &a);
@@ -441,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sampler_shows_what_it_may),
+	    cmocka_unit_test(test_sampler_transposes_as_a_whole),
 	    cmocka_unit_test(test_sampler_repeats),
 	    cmocka_unit_test(test_sampler_causal),
 	    cmocka_unit_test(test_same_bits),
