@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "engine/label.h"
 #include "engine/replay.h"
+#include "model/familiar.h"
 #include "model/locate.h"
 #include "stream/grid.h"
 #include "stream/timeline.h"
@@ -22,6 +23,7 @@
 #include <string.h>
 
 #define DEFAULT_BPM 120
+#define MOSTLY 0.5f /* share of notes unlike the training part from which it is said */
 
 static const char *const name = "predict";
 
@@ -69,6 +71,7 @@ struct result {
 	int verdicts; /* at least those of style and emotion */
 	struct own_labels own[HEADS_MAX];
 	int owns;
+	float strange[HEADS_MAX]; /* of a whole file: share of notes in passages nothing like what the head was trained on */
 };
 
 static void print_help(void)
@@ -281,6 +284,55 @@ static bool judge_piece(struct result *result, struct listener *listener, const 
 	return good;
 }
 
+static bool judges_strangeness(const struct head_spec *head)
+{
+	return head->setting == SETTING_PLAYED && shape_knows_familiar(head);
+}
+
+/* Passages are judged as the stream judges its newest notes; what it would call unknown is answered here, so it is said. */
+static float strange_share(const struct result *result, int head, const float *states, float *features)
+{
+	const struct model_shape *shape = model_shape(result->model);
+	float *scratch = features + shape->width + FAMILIAR_STATISTICS;
+	size_t strange = 0;
+	for (size_t first = 0; first < result->count; first += FAMILIAR_NOTES) {
+		struct familiar_note notes[FAMILIAR_NOTES];
+		size_t left = result->count - first;
+		int count = left < FAMILIAR_NOTES ? (int)left : FAMILIAR_NOTES;
+		if (count < FAMILIAR_NOTES_MIN)
+			break;
+		for (int i = 0; i < count; i++) {
+			const struct row *row = &result->rows[first + (size_t)i];
+			notes[i] = (struct familiar_note){row->onset_us, row->pitch, row->velocity};
+		}
+		familiar_features(states + first * (size_t)shape->width, shape->width, notes, count, features);
+		if (familiar_strangeness(&shape->head[head], familiar_distance(result->model, head, features, scratch),
+					 count) > 1)
+			strange += (size_t)count;
+	}
+	return (float)strange / (float)result->count;
+}
+
+static bool find_strange(struct result *result, struct listener *listener, const struct piece *piece)
+{
+	const struct model_shape *shape = model_shape(result->model);
+	size_t size = (size_t)shape->width + FAMILIAR_STATISTICS, notes = result->count * (size_t)shape->width;
+	float *states = malloc((notes + 2 * size) * sizeof *states);
+	bool good = states && listener_states(listener, piece, SETTING_PLAYED, states);
+	for (int h = 0; good && h < shape->heads; h++) {
+		if (!judges_strangeness(&shape->head[h]) || !result->count)
+			continue;
+		result->strange[h] = strange_share(result, h, states, states + notes);
+		if (!result->request->json && result->strange[h] > MOSTLY)
+			fprintf(stderr,
+				"midibert predict: %s: %.0f %% of the notes are nothing like what %s was trained on; --live "
+				"calls that unknown\n",
+				result->request->path, 100 * (double)result->strange[h], shape->head[h].name);
+	}
+	free(states);
+	return good;
+}
+
 static enum status listen(struct result *result, const struct timeline *timeline, struct grid *grid, struct error *error)
 {
 	const struct model_shape *shape = model_shape(result->model);
@@ -301,6 +353,7 @@ static enum status listen(struct result *result, const struct timeline *timeline
 	for (int i = 0; good && i < result->verdicts; i++)
 		if (result->verdict[i].head >= 0)
 			good = judge_piece(result, listener, &piece, window, &result->verdict[i]);
+	good = good && find_strange(result, listener, &piece);
 	free(probability);
 	listener_free(listener);
 	piece_free(&piece);
@@ -326,6 +379,16 @@ static void print_own(struct emit *json, const struct result *result, const stru
 	emit_integer(json, "class", label->label);
 	emit_text(json, "name", label_name(result, own->head, label->label));
 	emit_real(json, "confidence", (double)label->confidence);
+	emit_close(json, '}');
+}
+
+static void print_strange(struct emit *json, const struct result *result)
+{
+	const struct model_shape *shape = model_shape(result->model);
+	emit_open(json, "unfamiliar", '{');
+	for (int h = 0; h < shape->heads; h++)
+		if (judges_strangeness(&shape->head[h]))
+			emit_real(json, shape->head[h].name, (double)result->strange[h]);
 	emit_close(json, '}');
 }
 
@@ -386,6 +449,8 @@ static void print_json(const struct result *result)
 		emit_close(&json, ']');
 		emit_close(&json, '}');
 	}
+	if (!result->request->live)
+		print_strange(&json, result);
 	emit_finish(&json);
 }
 
