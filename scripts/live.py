@@ -61,7 +61,7 @@ def cells(answer, baseline):
     if "by_lookahead" not in answer:
         piece = answer["piece"]
         final = f"{percent(piece['accuracy'])} ({percent(piece['interval'][0])}-{percent(piece['interval'][1])})"
-        answers = f"{percent(answer['answers']['accuracy'])} of {answer['answers']['count']} answers"
+        answers = f"{percent(answer['window']['accuracy'])} of {answer['window']['count']} answers"
         return ["", "", f"{final}, {answers}", rival, f"{answer['files']} pieces"]
     ahead = answer["by_lookahead"]
     asked = f"{answer['files']} pieces, {answer['count']} notes"
