@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""How much of what they were not trained on the weights call unknown: `midibert eval --task unknown`, into docs/MODEL.md.
+
+    scripts/unknown.py DATA [--write docs/MODEL.md] [WEIGHTS...]
+
+DATA holds the corpora as docs/DATA.md describes them (pop909/valid.tsv and so on). Without WEIGHTS all three that are shipped.
+One run has the corpora that are familiar to one head or another, and odd inputs; one more each of the corpora says what is made of it
+by the heads to which it is other music. Of a corpus every N-th piece is played. $MIDIBERT: the program (build/midibert).
+"""
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+EVERY = {"pop909": 2, "pianist8": 1, "asap": 5, "emopia": 6, "pop1k7": 4}
+NAMES = {"pop909": "POP909", "pianist8": "Pianist8", "asap": "ASAP", "emopia": "EMOPIA", "pop1k7": "Pop1K7"}
+TAUGHT = {"melody": "pop909", "style_pianist8": "pianist8", "emotion": "emopia"}
+KINDS = ["drums", "random", "repeated", "chromatic", "cat", "sparse"]
+
+
+def evaluate(data, weights, corpora):
+    """The heads' figures on some corpora together and on odd inputs."""
+    manifests, arguments = [], []
+    for corpus in corpora:
+        folder = os.path.abspath(f"{data}/{corpus}")
+        with open(f"{folder}/valid.tsv", encoding="utf-8") as file:
+            lines = file.read().splitlines()[::EVERY[corpus]]
+        manifest = tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8")
+        manifest.write("".join(f"{folder}/{line}\n" for line in lines))
+        manifest.flush()
+        manifests.append(manifest)
+        arguments += ["--manifest", manifest.name]
+    command = [os.environ.get("MIDIBERT", f"{ROOT}/build/midibert"), "eval", "--task", "unknown", *arguments, "--model", weights,
+               "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)["heads"]
+
+
+def row(head, heard, figures):
+    cells = [head, heard, str(figures["passages"]), f"{100 * figures['unknown']:.1f}", f"{100 * figures['confidence']:.1f}"]
+    cells += [f"{figures[key]:.3f}" if figures.get(key) is not None else "" for key in ("auroc", "auroc_confidence")]
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(pool, data, weights):
+    with open(weights, "rb") as file:
+        identity = hashlib.sha256(file.read()).hexdigest()[:12]
+    alone = {corpus: pool.submit(evaluate, data, weights, [corpus]) for corpus in EVERY}
+    together = pool.submit(evaluate, data, weights, list(TAUGHT.values())).result()
+    lines = [f"{os.path.basename(weights)}, sha256 {identity}...:", "",
+             "| Head | Heard | Passages | % unknown | Confidence | AUROC | AUROC of confidence |", "|---|---|---|---|---|---|---|"]
+    for head, figures in together.items():
+        lines.append(row(head, "familiar", figures["familiar"]))
+        for corpus, run in alone.items():
+            if corpus != TAUGHT[head]:
+                other = dict(run.result()[head]["other"], auroc=None, auroc_confidence=None)
+                lines.append(row(head, NAMES[corpus], other))
+        lines += [row(head, kind, figures[kind]) for kind in KINDS]
+    return "\n".join(lines)
+
+
+def replace(path, name, text):
+    begin, end = f"<!-- {name}:begin -->\n", f"\n<!-- {name}:end -->"
+    with open(path, encoding="utf-8") as file:
+        before, rest = file.read().split(begin)
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.write(before + begin + text + end + rest.split(end, 1)[1])
+    os.replace(path + ".part", path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("weights", nargs="*")
+    parser.add_argument("--write")
+    options = parser.parse_args()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for weights in options.weights or [f"{ROOT}/weights/{name}.safetensors" for name in ("default", "full", "small")]:
+            text = table(pool, options.data, weights)
+            print(text + "\n", flush=True)
+            if options.write:
+                replace(options.write, "unknown-" + os.path.basename(weights).split(".")[0], text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
