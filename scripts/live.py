@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+from page import put
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GRIDS = [("fixed", "steady 120 bpm"), ("tracker", "heard in the notes"), ("file", "the file's own")]
 CAUSAL = ["--task", "velocity", "--setting", "causal"]
@@ -80,16 +82,6 @@ def page(figures):
     return "\n".join(lines)
 
 
-def put(path, text):
-    begin, end = "<!-- live:begin -->", "<!-- live:end -->"
-    with open(path, encoding="utf-8") as file:
-        old = file.read()
-    if old.count(begin) != 1 or old.count(end) != 1:
-        sys.exit(f"{path}: no lines {begin} and {end}")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(old[:old.index(begin) + len(begin)] + "\n" + text + "\n" + old[old.index(end):])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
@@ -117,7 +109,7 @@ def main():
                 os.replace(options.state + ".new", options.state)
             figures[index, grid] = state[key]
             if options.write:
-                put(options.write, page(figures))
+                put(options.write, "live", page(figures))
     print(page(figures))
 
 

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+from page import put, table
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EVERY = {"pop909": 2, "pianist8": 1, "asap": 5, "emopia": 6, "pop1k7": 4}
 NAMES = {"pop909": "POP909", "pianist8": "Pianist8", "asap": "ASAP", "emopia": "EMOPIA", "pop1k7": "Pop1K7"}
@@ -43,33 +45,23 @@ def evaluate(data, weights, corpora):
 def row(head, heard, figures):
     cells = [head, heard, str(figures["passages"]), f"{100 * figures['unknown']:.1f}", f"{100 * figures['confidence']:.1f}"]
     cells += [f"{figures[key]:.3f}" if figures.get(key) is not None else "" for key in ("auroc", "auroc_confidence")]
-    return "| " + " | ".join(cells) + " |"
+    return cells
 
 
-def table(pool, data, weights):
+def figures(pool, data, weights):
     with open(weights, "rb") as file:
         identity = hashlib.sha256(file.read()).hexdigest()[:12]
     alone = {corpus: pool.submit(evaluate, data, weights, [corpus]) for corpus in EVERY}
     together = pool.submit(evaluate, data, weights, list(TAUGHT.values())).result()
-    lines = [f"{os.path.basename(weights)}, sha256 {identity}...:", "",
-             "| Head | Heard | Passages | % unknown | Confidence | AUROC | AUROC of confidence |", "|---|---|---|---|---|---|---|"]
-    for head, figures in together.items():
-        lines.append(row(head, "familiar", figures["familiar"]))
+    rows = []
+    for head, found in together.items():
+        rows.append(row(head, "familiar", found["familiar"]))
         for corpus, run in alone.items():
             if corpus != TAUGHT[head]:
-                other = dict(run.result()[head]["other"], auroc=None, auroc_confidence=None)
-                lines.append(row(head, NAMES[corpus], other))
-        lines += [row(head, kind, figures[kind]) for kind in KINDS]
-    return "\n".join(lines)
-
-
-def replace(path, name, text):
-    begin, end = f"<!-- {name}:begin -->\n", f"\n<!-- {name}:end -->"
-    with open(path, encoding="utf-8") as file:
-        before, rest = file.read().split(begin)
-    with open(path + ".part", "w", encoding="utf-8") as file:
-        file.write(before + begin + text + end + rest.split(end, 1)[1])
-    os.replace(path + ".part", path)
+                rows.append(row(head, NAMES[corpus], dict(run.result()[head]["other"], auroc=None, auroc_confidence=None)))
+        rows += [row(head, kind, found[kind]) for kind in KINDS]
+    head = ["Head", "Heard", "Passages", "% unknown", "Confidence", "AUROC", "AUROC of confidence"]
+    return f"{os.path.basename(weights)}, sha256 {identity}...:\n\n" + table(head, rows)
 
 
 def main():
@@ -80,10 +72,10 @@ def main():
     options = parser.parse_args()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for weights in options.weights or [f"{ROOT}/weights/{name}.safetensors" for name in ("default", "full", "small")]:
-            text = table(pool, options.data, weights)
+            text = figures(pool, options.data, weights)
             print(text + "\n", flush=True)
             if options.write:
-                replace(options.write, "unknown-" + os.path.basename(weights).split(".")[0], text)
+                put(options.write, "unknown-" + os.path.basename(weights).split(".")[0], text)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ static void print_row(const char *what, const struct unknown_figures *figures, b
 	if (figures->passages == 0)
 		return;
 	printf("%-14s %8zu %9.1f %11.1f", what, figures->passages, 100 * figures->unknown, 100 * figures->confidence);
-	if (against)
+	if (against && !isnan(figures->auroc))
 		printf(" %8.3f %16.3f", figures->auroc, figures->auroc_confidence);
 	putchar('\n');
 }

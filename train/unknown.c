@@ -167,7 +167,7 @@ double unknown_auroc(float *usual, size_t usual_count, float *odd, size_t odd_co
 			up_to++;
 		sum += (double)(below + up_to) / 2;
 	}
-	return usual_count && odd_count ? sum / ((double)usual_count * (double)odd_count) : 0;
+	return usual_count && odd_count ? sum / ((double)usual_count * (double)odd_count) : (double)NAN;
 }
 
 static struct unknown_figures figures_of(struct sample *sample, struct sample *familiar)
@@ -263,10 +263,8 @@ enum status unknown_measure(const struct model *model, const struct dataset *dat
 	for (int i = 0; i < report->heads && status == STATUS_OK; i++) {
 		struct unknown_head *head = &report->head[i];
 		struct sample *sample = session->sample[i];
-		if (sample[SORT_FAMILIAR].count == 0)
-			status = status_fail(error, STATUS_NOT_FOUND,
-					     "no piece of %d notes has labels of head %s: its --manifest is wanted, too",
-					     options->notes, model_shape(model)->head[head->head].name);
+		if (sample[SORT_FAMILIAR].count + sample[SORT_OTHER].count == 0)
+			status = status_fail(error, STATUS_NOT_FOUND, "no piece has %d notes to listen to", options->notes);
 		head->familiar = figures_of(&sample[SORT_FAMILIAR], &sample[SORT_FAMILIAR]);
 		head->other = figures_of(&sample[SORT_OTHER], &sample[SORT_FAMILIAR]);
 		for (int k = 0; k < ODDITIES; k++)

@@ -25,7 +25,7 @@ struct unknown_figures {
 	size_t passages;
 	double unknown;		 /* melody: share of notes whose final label is unknown; else of passages */
 	double confidence;	 /* mean of what was sent, 0-1 */
-	double auroc;		 /* of strangeness at the end of a passage against that of familiar passages */
+	double auroc;		 /* of strangeness at the end of a passage against that of familiar passages; NaN: none */
 	double auroc_confidence; /* of 1 - confidence */
 };
 
@@ -42,11 +42,11 @@ struct unknown_report {
 	struct unknown_head head[UNKNOWN_HEADS];
 };
 
-/* STATUS_UNSUPPORTED: no head that is published knows what is familiar; STATUS_NOT_FOUND: no piece has labels of one. */
+/* STATUS_UNSUPPORTED: no head that is published knows what is familiar; STATUS_NOT_FOUND: no piece is long enough. */
 enum status unknown_measure(const struct model *model, const struct dataset *dataset, const struct unknown_options *options,
 			    struct unknown_report *report, struct error *error);
 
-/* Area under the curve of telling `odd` from `usual` by larger values; ties count half. Sorts both. */
+/* Area under the curve of telling `odd` from `usual` by larger values; ties count half; NaN without either. Sorts both. */
 double unknown_auroc(float *usual, size_t usual_count, float *odd, size_t odd_count);
 
 #endif
