@@ -10,7 +10,6 @@ DATA holds the corpora as docs/DATA.md describes them (pop909/valid.tsv and so o
 build/midibert."""
 import argparse
 import datetime
-import hashlib
 import json
 import os
 import subprocess
@@ -18,9 +17,9 @@ import sys
 
 import card
 import weights_file
+from corpora import ROOT, sha256
 from page import put, table
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REFERENCE, *OTHERS = BACKENDS = ("openblas", "bf16", "int8")
 ALLOWED = 0.2  # points
 
@@ -65,7 +64,6 @@ class Kept:
 
 
 def measure(kept, data, weights, digest):
-    midibert = os.environ.get("MIDIBERT", f"{ROOT}/build/midibert")
     metadata, rows, worst = weights_file.read(weights)[0], [], []
     for what, head, corpora, arguments, key in card.ROWS:
         if head not in metadata["heads"].split(","):
@@ -73,7 +71,7 @@ def measure(kept, data, weights, digest):
         labels = metadata[f"head.{arguments[1]}.labels"].split(",") if key else []
         for corpus in corpora.split():
             answers = [kept.get(" ".join([digest[:12], backend, corpus, *arguments]),
-                                lambda b=backend, c=corpus: card.evaluate(midibert, data, c, [*arguments, "--backend", b], weights, "valid", labels))
+                                lambda b=backend, c=corpus: card.evaluate(data, c, [*arguments, "--backend", b], weights, "valid", labels))
                        for backend in BACKENDS]
             lines, apart = figures_of(what, corpus, key, answers)
             rows += lines
@@ -98,8 +96,7 @@ def main():
     kept = Kept(arguments.keep)
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout.strip()
     for weights in arguments.weights:
-        with open(weights, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
+        digest = sha256(weights)
         text = tell(weights, digest, *measure(kept, arguments.data, weights, digest), commit)
         put(f"{ROOT}/docs/SPEED.md", "backends-" + os.path.basename(weights).removesuffix(".safetensors"), text)
 

@@ -8,13 +8,10 @@ With names of heads only their rows are measured again; the others are those of 
 
 DATA holds the corpora as docs/DATA.md describes them (pop909/valid.tsv and so on). The recipe (what it was trained on, by
 which commands) is text beside the weights: default.recipe.md."""
-import hashlib
-import json
 import os
-import subprocess
 import sys
-import tempfile
 
+import corpora
 import weights_file
 
 TRAIN_PIECES = 86  # about as many as are validated on
@@ -39,19 +36,12 @@ def percent(value):
     return f"{100 * value:.1f}"
 
 
-def evaluate(midibert, data, corpus, arguments, weights, part, labels):
+def evaluate(data, corpus, arguments, weights, part, labels):
     """labels: of a sequence head, those it knows; pieces of others are left out."""
-    folder = os.path.abspath(f"{data}/{corpus}")
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as manifest:
-        with open(f"{folder}/{part}.tsv", encoding="utf-8") as lines:
-            pieces = [line for line in lines.read().splitlines() if not labels or line.split("\t")[1] in labels]
-        # of the training part every n-th piece will do: it is there to show how much was learnt by heart
-        step = max(1, len(pieces) // TRAIN_PIECES) if part == "train" else 1
-        manifest.write("".join(f"{folder}/{piece}\n" for piece in pieces[::step]))
-        manifest.flush()
-        command = [midibert, "eval", *arguments, "--manifest", manifest.name, "--train", f"{folder}/train.tsv", "--model",
-                   weights, "--json"]
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    pieces = [line for line in corpora.pieces(data, corpus, part) if not labels or line.split("\t")[1] in labels]
+    # of the training part every n-th piece will do: it is there to show how much was learnt by heart
+    step = max(1, len(pieces) // TRAIN_PIECES) if part == "train" else 1
+    return corpora.evaluate([pieces[::step]], [*arguments, "--train", f"{data}/{corpus}/train.tsv", "--model", weights])
 
 
 def baselines(answer, key):
@@ -89,10 +79,7 @@ def main():
     if measured:
         with open(weights.replace(".safetensors", ".card.md"), encoding="utf-8") as file:
             card = file.read()
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    midibert = os.environ.get("MIDIBERT", f"{here}/build/midibert")
-    with open(weights, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
+    digest = corpora.sha256(weights)
     with open(weights.replace(".safetensors", ".recipe.md"), encoding="utf-8") as file:
         recipe = file.read().rstrip()
     metadata = weights_file.read(weights)[0]
@@ -108,8 +95,8 @@ def main():
             continue
         labels = metadata[f"head.{arguments[1]}.labels"].split(",") if key else []
         if identity not in answers:
-            answers[identity] = (evaluate(midibert, data, corpus, arguments, weights, "valid", labels),
-                                 evaluate(midibert, data, corpus, arguments, weights, "train", labels))
+            answers[identity] = (evaluate(data, corpus, arguments, weights, "valid", labels),
+                                 evaluate(data, corpus, arguments, weights, "train", labels))
             tables.append(f"### {what.split(',')[0]}, {corpus}\n\n{confusion(answers[identity][0])}")
         answer, train = answers[identity]
         figures, train_figures = (answer[key], train[key]) if key else (answer, train)

@@ -9,16 +9,14 @@ on, and are measured anew where the weights, the beat tracker's or the share are
 there. $MIDIBERT: the program (build/midibert).
 """
 import argparse
-import hashlib
 import json
 import os
-import subprocess
 import sys
-import tempfile
 
+import corpora
+from corpora import ROOT
 from page import put
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GRIDS = [("fixed", "steady 120 bpm"), ("tracker", "heard in the notes"), ("file", "the file's own")]
 CAUSAL = ["--task", "velocity", "--setting", "causal"]
 ROWS = [
@@ -31,25 +29,13 @@ ROWS = [
 ]
 
 
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
 def percent(value):
     return f"{100 * value:.1f}"
 
 
 def evaluate(data, corpus, every, weights, grid, arguments):
-    folder = os.path.abspath(f"{data}/{corpus}")
-    with open(f"{folder}/valid.tsv", encoding="utf-8") as file:
-        lines = file.read().splitlines()[::every]
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as manifest:
-        manifest.write("".join(f"{folder}/{line}\n" for line in lines))
-        manifest.flush()
-        command = [os.environ.get("MIDIBERT", f"{ROOT}/build/midibert"), "eval", "--live", "--grid", grid, *arguments, "--manifest",
-                   manifest.name, "--train", f"{folder}/train.tsv", "--model", weights, "--json"]
-        answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    answer = corpora.evaluate([corpora.pieces(data, corpus)[::every]], ["--live", "--grid", grid, *arguments, "--train",
+                                                                        f"{data}/{corpus}/train.tsv", "--model", weights])
     answer.pop("confusion", None)
     return answer
 
@@ -96,7 +82,7 @@ def main():
             state = json.load(file)
     for index, (what, name, corpus, every, arguments, _) in enumerate(ROWS):
         weights, every = f"{ROOT}/weights/{name}.safetensors", options.every or every
-        hashes = sha256(weights)[:16], sha256(weights.replace(".safetensors", ".beat.safetensors"))[:16]
+        hashes = corpora.sha256(weights)[:16], corpora.sha256(weights.replace(".safetensors", ".beat.safetensors"))[:16]
         for grid, _ in GRIDS:
             key = " ".join([corpus, *arguments, grid, f"1/{every}", hashes[0], *([hashes[1]] if grid == "tracker" else [])])
             if options.kept and key not in state:

@@ -8,38 +8,24 @@ One run has the corpora that are familiar to one head or another, and odd inputs
 by the heads to which it is other music. Of a corpus every N-th piece is played. $MIDIBERT: the program (build/midibert).
 """
 import argparse
-import hashlib
-import json
 import os
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+import corpora
+from corpora import ROOT
 from page import put, table
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EVERY = {"pop909": 2, "pianist8": 1, "asap": 5, "emopia": 6, "pop1k7": 4}
 NAMES = {"pop909": "POP909", "pianist8": "Pianist8", "asap": "ASAP", "emopia": "EMOPIA", "pop1k7": "Pop1K7"}
 TAUGHT = {"melody": "pop909", "style_pianist8": "pianist8", "emotion": "emopia"}
 KINDS = ["drums", "random", "repeated", "chromatic", "cat", "sparse"]
 
 
-def evaluate(data, weights, corpora):
+def evaluate(data, weights, heard):
     """The heads' figures on some corpora together and on odd inputs."""
-    manifests, arguments = [], []
-    for corpus in corpora:
-        folder = os.path.abspath(f"{data}/{corpus}")
-        with open(f"{folder}/valid.tsv", encoding="utf-8") as file:
-            lines = file.read().splitlines()[::EVERY[corpus]]
-        manifest = tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8")
-        manifest.write("".join(f"{folder}/{line}\n" for line in lines))
-        manifest.flush()
-        manifests.append(manifest)
-        arguments += ["--manifest", manifest.name]
-    command = [os.environ.get("MIDIBERT", f"{ROOT}/build/midibert"), "eval", "--task", "unknown", *arguments, "--model", weights,
-               "--json"]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)["heads"]
+    manifests = [corpora.pieces(data, corpus)[::EVERY[corpus]] for corpus in heard]
+    return corpora.evaluate(manifests, ["--task", "unknown", "--model", weights])["heads"]
 
 
 def row(head, heard, figures):
@@ -49,8 +35,6 @@ def row(head, heard, figures):
 
 
 def figures(pool, data, weights):
-    with open(weights, "rb") as file:
-        identity = hashlib.sha256(file.read()).hexdigest()[:12]
     alone = {corpus: pool.submit(evaluate, data, weights, [corpus]) for corpus in EVERY}
     together = pool.submit(evaluate, data, weights, list(TAUGHT.values())).result()
     rows = []
@@ -58,10 +42,10 @@ def figures(pool, data, weights):
         rows.append(row(head, "familiar", found["familiar"]))
         for corpus, run in alone.items():
             if corpus != TAUGHT[head]:
-                rows.append(row(head, NAMES[corpus], dict(run.result()[head]["other"], auroc=None, auroc_confidence=None)))
+                rows.append(row(head, NAMES[corpus], run.result()[head]["other"]))
         rows += [row(head, kind, found[kind]) for kind in KINDS]
     head = ["Head", "Heard", "Passages", "% unknown", "Confidence", "AUROC", "AUROC of confidence"]
-    return f"{os.path.basename(weights)}, sha256 {identity}...:\n\n" + table(head, rows)
+    return f"{os.path.basename(weights)}, sha256 {corpora.sha256(weights)[:12]}...:\n\n" + table(head, rows)
 
 
 def main():
