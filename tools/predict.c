@@ -87,7 +87,9 @@ static void print_help(void)
 	    "(hidden).\n\n"
 	    "  --live            play the file through the engine on a virtual clock: what the daemon sends at --speed 0\n"
 	    "                    (and unknown where the playing is unlike what the model was trained on)\n"
-	    "  --json            one JSON object instead of a table\n"
+	    "  --json            one JSON object instead of a table; without --live \"unfamiliar\" is the share of notes "
+	    "that\n"
+	    "                    are unlike what a head was trained on (a table is followed by a warning where it is most)\n"
 	    "  --model FILE      weights; default $MIDIBERT_MODEL, then weights/default.safetensors\n"
 	    "  --window N        notes that a label looks back on; default: the model's span, with --live at most %d\n"
 	    "  --backend NAME    auto, fp32, bf16, int8, or a name that midibert --version lists\n"
@@ -289,7 +291,8 @@ static bool judges_strangeness(const struct head_spec *head)
 	return head->setting == SETTING_PLAYED && shape_knows_familiar(head);
 }
 
-/* Passages are judged as the stream judges its newest notes; what it would call unknown is answered here, so it is said. */
+/* Passages are judged as the stream judges its newest notes; what it would call unknown is answered here, so it is said.
+ * features: room for two rows of them. */
 static float strange_share(const struct result *result, int head, const float *states, float *features)
 {
 	const struct model_shape *shape = model_shape(result->model);
@@ -316,19 +319,17 @@ static float strange_share(const struct result *result, int head, const float *s
 static bool find_strange(struct result *result, struct listener *listener, const struct piece *piece)
 {
 	const struct model_shape *shape = model_shape(result->model);
-	size_t size = (size_t)shape->width + FAMILIAR_STATISTICS, notes = result->count * (size_t)shape->width;
-	float *states = malloc((notes + 2 * size) * sizeof *states);
+	size_t size = (size_t)shape->width + FAMILIAR_STATISTICS, held = result->count * (size_t)shape->width;
+	bool wanted = false;
+	for (int h = 0; h < shape->heads; h++)
+		wanted = wanted || judges_strangeness(&shape->head[h]);
+	if (!wanted || !result->count)
+		return true;
+	float *states = malloc((held + 2 * size) * sizeof *states);
 	bool good = states && listener_states(listener, piece, SETTING_PLAYED, states);
-	for (int h = 0; good && h < shape->heads; h++) {
-		if (!judges_strangeness(&shape->head[h]) || !result->count)
-			continue;
-		result->strange[h] = strange_share(result, h, states, states + notes);
-		if (!result->request->json && result->strange[h] > MOSTLY)
-			fprintf(stderr,
-				"midibert predict: %s: %.0f %% of the notes are nothing like what %s was trained on; --live "
-				"calls that unknown\n",
-				result->request->path, 100 * (double)result->strange[h], shape->head[h].name);
-	}
+	for (int h = 0; good && h < shape->heads; h++)
+		if (judges_strangeness(&shape->head[h]))
+			result->strange[h] = strange_share(result, h, states, states + held);
 	free(states);
 	return good;
 }
@@ -486,6 +487,17 @@ static void print_table(const struct result *result)
 	}
 }
 
+static void warn_strange(const struct result *result)
+{
+	const struct model_shape *shape = model_shape(result->model);
+	for (int h = 0; h < shape->heads; h++)
+		if (result->strange[h] > MOSTLY)
+			fprintf(stderr,
+				"midibert predict: %s: %.0f %% of the notes are nothing like what %s was trained on; --live "
+				"calls that unknown\n",
+				result->request->path, 100 * (double)result->strange[h], shape->head[h].name);
+}
+
 /* ---- the command ---- */
 
 static bool make_rows(struct result *result, const struct timeline *timeline)
@@ -534,6 +546,8 @@ static enum status predict(const struct request *request, struct error *error)
 	}
 	if (status == STATUS_OK)
 		(request->json ? print_json : print_table)(&result);
+	if (status == STATUS_OK && !request->json)
+		warn_strange(&result);
 	for (int i = 0; i < result.owns; i++)
 		free(result.own[i].of_note);
 	free(result.rows);

@@ -252,6 +252,7 @@ static void test_auroc(void **state)
 	float usual[] = {3, 1, 2, 4}, odd[] = {4, 5};
 	assert_true(unknown_auroc(usual, 4, odd, 2) == (3.5 + 4) / 8);
 	assert_true(unknown_auroc(odd, 2, usual, 4) == 0.5 / 8);
+	assert_true(isnan(unknown_auroc(usual, 0, odd, 2)));
 }
 
 /* ---- the file ---- */
