@@ -335,7 +335,7 @@ static void accept_note_off(struct engine *engine, const struct event *event)
 	}
 	struct note *note = window_note(&engine->window, row);
 	engine->trigger_us = event->arrival_us > event->event_us ? event->arrival_us : event->event_us;
-	window_end(&engine->window, row, grid_position(engine->grid, event));
+	window_end(&engine->window, row, event->event_us, grid_position(engine->grid, event));
 	if (note->sounding)
 		emit_melody_off(engine, note, event->event_us);
 }

@@ -5,7 +5,9 @@
 #include "model/familiar.h"
 #include "model/pool.h"
 #include "model/predictors.h"
+#include "model/texture.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +28,7 @@ struct hearing {
 	float *logits, *input;	      /* [rows][CLASSES_MAX], [block][d + CAUSAL_PREDICTORS] */
 	uint8_t *pitch, *velocity;    /* [PREDICTORS_REACH + block] */
 	float *features, *scratch;    /* [d + FAMILIAR_STATISTICS] */
+	struct texture_note *texture; /* [window] */
 	float strangeness[HEADS_MAX]; /* of each head of the model, when it last answered */
 };
 
@@ -62,8 +65,10 @@ struct hearing *hearing_new(const struct model *model, const struct heads *heads
 	hearing->velocity = calloc(PREDICTORS_REACH + block, 1);
 	hearing->features = calloc((size_t)shape->width + FAMILIAR_STATISTICS, sizeof *hearing->features);
 	hearing->scratch = calloc((size_t)shape->width + FAMILIAR_STATISTICS, sizeof *hearing->scratch);
-	if (!good || !hearing->features || !hearing->scratch || (heads->settings && !hearing->encoder) || !hearing->tokens ||
-	    !hearing->logits || !hearing->input || !hearing->pitch || !hearing->velocity) {
+	hearing->texture = calloc((size_t)window, sizeof *hearing->texture);
+	if (!good || !hearing->texture || !hearing->features || !hearing->scratch ||
+	    (heads->settings && !hearing->encoder) || !hearing->tokens || !hearing->logits || !hearing->input ||
+	    !hearing->pitch || !hearing->velocity) {
 		hearing_free(hearing);
 		return NULL;
 	}
@@ -85,6 +90,7 @@ void hearing_free(struct hearing *hearing)
 	free(hearing->velocity);
 	free(hearing->features);
 	free(hearing->scratch);
+	free(hearing->texture);
 	free(hearing);
 }
 
@@ -286,6 +292,23 @@ void hearing_run(struct hearing *hearing, struct window *window, int64_t open)
 	} while (end < window->rows);
 }
 
+/* ---- sequence heads ---- */
+
+/* Adds what the newest notes' texture says to a head's logits; returns how strange it is. */
+static float judge_texture(struct hearing *hearing, const struct window *window, int head, int count, float *logits)
+{
+	float features[TEXTURE_SIZE];
+	if (!shape_reads_texture(&hearing->shape->head[head]))
+		return 0;
+	for (int i = 0; i < count; i++) {
+		const struct note *note = window_note(window, window->rows - count + i);
+		hearing->texture[i] = (struct texture_note){
+		    note->onset_us, note->ended ? note->end_us - note->onset_us : TEXTURE_DOWN, note->pitch, note->velocity};
+	}
+	texture_features(hearing->texture, count, features);
+	return texture_judge(hearing->model, head, features, count, logits);
+}
+
 bool hearing_judge(struct hearing *hearing, int index, const struct window *window, int count, float *probability,
 		   float *strangeness)
 {
@@ -296,8 +319,10 @@ bool hearing_judge(struct hearing *hearing, int index, const struct window *wind
 	pool_logits(hearing->pool[index], encoder_hidden(hearing->encoder, head->setting, first), hearing->pooled[index],
 		    first, window->rows, hearing->logits);
 	hearing->pooled[index] = window->rows;
+	float strange_texture = judge_texture(hearing, window, head->index, count, hearing->logits);
 	model_probabilities(hearing->model, head->index, hearing->logits, probability);
-	*strangeness = judge_strangeness(hearing, window, head, window->rows);
+	*strangeness = fmaxf(judge_strangeness(hearing, window, head, window->rows), strange_texture);
+	hearing->strangeness[head->index] = *strangeness;
 	familiar_doubt(&hearing->shape->head[head->index], *strangeness, probability);
 	return true;
 }

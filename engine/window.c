@@ -87,12 +87,13 @@ struct note *window_add(struct window *window, const struct event *event, int64_
 	return note;
 }
 
-void window_end(struct window *window, int64_t row, int64_t position)
+void window_end(struct window *window, int64_t row, int64_t end_us, int64_t position)
 {
 	struct note *note = window_note(window, row);
 	if (note->ended)
 		return;
 	note->ended = true;
+	note->end_us = end_us;
 	if (window->rows - 1 - row >= window->freeze)
 		return;
 	int64_t duration = position > note->position ? position - note->position : 0;

@@ -17,6 +17,7 @@ struct note {
 	int64_t onset_us;   /* event time */
 	int64_t due_us;	    /* what time-outs count from: the onset, but never after the arrival (a clock that jumps) */
 	int64_t trigger_us; /* the later of event and arrival time */
+	int64_t end_us;	    /* event time of its key's release, once it has ended */
 	int64_t position;   /* on the grid */
 	int32_t id;
 	struct place place;
@@ -50,7 +51,7 @@ int64_t window_find(const struct window *window, int32_t id);
 /* Adds a note-on; overwrites the oldest record when full. */
 struct note *window_add(struct window *window, const struct event *event, int64_t position, const struct place *place);
 /* A key release; completes the duration if the token may still change. */
-void window_end(struct window *window, int64_t row, int64_t position);
+void window_end(struct window *window, int64_t row, int64_t end_us, int64_t position);
 /* True: tokens have come or changed since the last inference. */
 bool window_is_stale(const struct window *window);
 void window_mark_seen(struct window *window);

@@ -117,6 +117,23 @@ static enum status use(struct model *model, const struct backend *backend, struc
 		   : status_fail(error, STATUS_NO_MEMORY, "%s: no memory to pack the weights", model->path);
 }
 
+/* They are divided by. */
+static enum status check_deviations(const struct model *model, const char *path, struct error *error)
+{
+	for (int h = 0; h < model->shape.heads; h++) {
+		if (!shape_reads_texture(&model->shape.head[h]))
+			continue;
+		const float *deviation = model->values + model->parameters->head[h].texture_deviation;
+		for (int i = 0; i < TEXTURE_SIZE; i++)
+			if (!(deviation[i] >= TEXTURE_DEVIATION_MIN))
+				return status_fail(
+				    error, STATUS_BAD_DATA,
+				    "%s: element %d of tensor %s.texture.deviation is %g; deviations are at least %g", path,
+				    i, model->shape.head[h].name, (double)deviation[i], TEXTURE_DEVIATION_MIN);
+	}
+	return STATUS_OK;
+}
+
 enum status model_load(const char *path, struct model **result, struct error *error)
 {
 	*result = NULL;
@@ -144,6 +161,8 @@ enum status model_load(const char *path, struct model **result, struct error *er
 		goto fail;
 	}
 	status = parameters_read(model->parameters, model->file, path, model->values, error);
+	if (status == STATUS_OK)
+		status = check_deviations(model, path, error);
 	if (status != STATUS_OK)
 		goto fail;
 	fold_embedding(model);

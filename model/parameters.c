@@ -106,6 +106,14 @@ static void append_head(struct parameters *p, const struct model_shape *shape, i
 		snprintf(name, sizeof name, "%s.familiar.whiten", spec->name);
 		offsets->familiar_whiten = append(p, name, size, size);
 	}
+	if (shape_reads_texture(spec)) {
+		snprintf(name, sizeof name, "%s.texture.mean", spec->name);
+		offsets->texture_mean = append(p, name, 0, TEXTURE_SIZE);
+		snprintf(name, sizeof name, "%s.texture.deviation", spec->name);
+		offsets->texture_deviation = append(p, name, 0, TEXTURE_SIZE);
+		snprintf(name, sizeof name, "%s.texture", spec->name);
+		offsets->texture = append_linear(p, name, spec->classes, TEXTURE_SIZE);
+	}
 	if (spec->level == HEAD_NOTE) {
 		snprintf(name, sizeof name, "%s.classifier.1", spec->name);
 		offsets->first = append_linear(p, name, HEAD_INNER, shape_head_input(shape, head));
@@ -338,7 +346,7 @@ void parameters_initialise(const struct parameters *parameters, const struct mod
 		const struct parameter *entry = &parameters->table[i];
 		struct random random = {random_hash(seed, i), 0};
 		float *out = values + entry->offset;
-		bool norm = ends_with(entry->name, "LayerNorm.weight");
+		bool norm = ends_with(entry->name, "LayerNorm.weight") || ends_with(entry->name, "texture.deviation");
 		bool table = strstr(entry->name, "word_emb") || strstr(entry->name, "embedding");
 		double deviation = table ? 0.02 : 0.6 / sqrt((double)entry->shape[1]);
 		for (size_t k = 0; k < entry->elements; k++) {

@@ -43,6 +43,9 @@ struct head_offsets {
 	/* Of heads that know what is familiar (model/familiar.h): [F], [F][F] with F = d + FAMILIAR_STATISTICS. Row i of the
 	 * second is column i of the inverse Cholesky factor: 0 before i. */
 	size_t familiar_mean, familiar_whiten;
+	/* Of sequence heads with a texture layer (model/texture.h): [TEXTURE_SIZE] each; [C][TEXTURE_SIZE], [C]. */
+	size_t texture_mean, texture_deviation;
+	struct linear_offsets texture;
 };
 
 struct parameters {

@@ -54,6 +54,11 @@ bool shape_knows_familiar(const struct head_spec *head)
 	return head->unfamiliar[0] > 0;
 }
 
+bool shape_reads_texture(const struct head_spec *head)
+{
+	return head->strange_texture > 0;
+}
+
 int shape_find_head(const struct model_shape *shape, const char *name)
 {
 	for (int i = 0; i < shape->heads; i++)
@@ -205,6 +210,28 @@ static enum status read_unfamiliar(const struct metadata *m, struct head_spec *h
 	return STATUS_OK;
 }
 
+/* Of a head with a texture layer, the kind of its features; a file without it has none. */
+static enum status read_texture(const struct metadata *m, struct head_spec *head)
+{
+	char key[HEAD_NAME_MAX + 32];
+	snprintf(key, sizeof key, "head.%s.texture", head->name);
+	const char *text = safetensors_metadata(m->file, key);
+	if (!text)
+		return STATUS_OK;
+	if (strcmp(text, TEXTURE_NAME) != 0)
+		return status_fail(m->error, STATUS_UNSUPPORTED,
+				   "%s: metadata %s is %.40s: not the histograms that this program counts (%s)", m->path,
+				   key, text, TEXTURE_NAME);
+	if (head->level != HEAD_SEQUENCE || head->setting != SETTING_PLAYED)
+		return status_fail(m->error, STATUS_BAD_DATA,
+				   "%s: metadata %s: only a sequence head that sees velocities reads them", m->path, key);
+	snprintf(key, sizeof key, "head.%s.strange_texture", head->name);
+	enum status status = get_float(m, key, &head->strange_texture);
+	if (status == STATUS_OK && !(head->strange_texture >= UNFAMILIAR_MIN && head->strange_texture <= UNFAMILIAR_MAX))
+		return status_fail(m->error, STATUS_BAD_DATA, "%s: metadata %s is outside 1e-6-1e6", m->path, key);
+	return status;
+}
+
 static enum status read_heads(const struct metadata *m, struct model_shape *shape)
 {
 	const char *list;
@@ -220,7 +247,8 @@ static enum status read_heads(const struct metadata *m, struct model_shape *shap
 					   HEADS_MAX, HEAD_NAME_MAX - 1);
 		if ((status = read_head(m, &shape->head[shape->heads])) != STATUS_OK ||
 		    (status = read_piece_temperature(m, &shape->head[shape->heads])) != STATUS_OK ||
-		    (status = read_unfamiliar(m, &shape->head[shape->heads])) != STATUS_OK)
+		    (status = read_unfamiliar(m, &shape->head[shape->heads])) != STATUS_OK ||
+		    (status = read_texture(m, &shape->head[shape->heads])) != STATUS_OK)
 			return status;
 		shape->heads++;
 	}
@@ -377,6 +405,11 @@ static void put_head(const struct writing *w, const struct head_spec *head)
 	if (head->piece_temperature > 0) {
 		snprintf(number, sizeof number, "%.9g", (double)head->piece_temperature);
 		w->add(w->context, KEY("piece_temperature"), number);
+	}
+	if (shape_reads_texture(head)) {
+		w->add(w->context, KEY("texture"), TEXTURE_NAME);
+		snprintf(number, sizeof number, "%.9g", (double)head->strange_texture);
+		w->add(w->context, KEY("strange_texture"), number);
 	}
 	if (shape_knows_familiar(head)) {
 		char three[FAMILIAR_THRESHOLDS * 32];

@@ -25,6 +25,10 @@
 #define FAMILIAR_STATISTICS 12
 #define FAMILIAR_THRESHOLDS 3 /* for 16, 32 and 64 notes */
 
+#define TEXTURE_SIZE 1338 /* features of model/texture.h */
+#define TEXTURE_DEVIATION_MIN 1e-6
+#define TEXTURE_NAME "1" /* what they are: another number, other histograms */
+
 enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
 
 /* What a head may see (docs/MODEL.md, settings). */
@@ -51,6 +55,8 @@ struct head_spec {
 	float unknown_below;	 /* confidence under which the answer is unknown; 0: never */
 	float unfamiliar[FAMILIAR_THRESHOLDS]; /* distances (model/familiar.h) over which it is unknown, too; 0: none are
 						  known */
+	float strange_texture; /* of a sequence head that reads model/texture.h, too: the distance over which it is unknown;
+				  0: it does not */
 };
 
 struct model_shape {
@@ -76,6 +82,9 @@ bool shape_is_own_task(const struct head_spec *head);
 
 /* Whether a head can tell what is unlike its training: then a file has its Gaussian. */
 bool shape_knows_familiar(const struct head_spec *head);
+
+/* Whether a head judges by the texture of playing, too: then a file has that layer. */
+bool shape_reads_texture(const struct head_spec *head);
 
 /* Index of a head by name, or -1. */
 int shape_find_head(const struct model_shape *shape, const char *name);

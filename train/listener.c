@@ -26,6 +26,7 @@ struct listener {
 	float *input;		   /* [block][d + CAUSAL_PREDICTORS]: what a causal head reads */
 	float *logits;		   /* [block][CLASSES_MAX] */
 	float *scratch;
+	struct texture_note *texture; /* [passage] */
 };
 
 struct listener *listener_new(const struct model *model, int window, int passage)
@@ -54,7 +55,8 @@ struct listener *listener_new(const struct model *model, int window, int passage
 	    malloc((size_t)listener->block * (size_t)(shape->width + CAUSAL_PREDICTORS) * sizeof *listener->input);
 	listener->logits = malloc((size_t)(listener->block + again) * CLASSES_MAX * sizeof *listener->logits);
 	listener->scratch = malloc(model_sequence_scratch(model, passage) * sizeof *listener->scratch);
-	if (!listener->encoder || !listener->input || !listener->logits || !listener->scratch) {
+	listener->texture = malloc((size_t)passage * sizeof *listener->texture);
+	if (!listener->encoder || !listener->input || !listener->logits || !listener->scratch || !listener->texture) {
 		listener_free(listener);
 		return NULL;
 	}
@@ -73,6 +75,7 @@ void listener_free(struct listener *listener)
 	free(listener->input);
 	free(listener->logits);
 	free(listener->scratch);
+	free(listener->texture);
 	free(listener);
 }
 
@@ -230,8 +233,7 @@ bool listener_states(struct listener *listener, const struct piece *piece, enum 
 	return listener->settings & ENCODER_SETTING(setting) && listen(listener, piece, setting, NO_HEAD, state);
 }
 
-bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
-		      float *probability)
+bool listener_network(struct listener *listener, const struct piece *piece, int head, size_t first, int count, float *logits)
 {
 	if (count < 1 || count > listener->passage || first > piece->count || (size_t)count > piece->count - first ||
 	    !tokenize(listener, piece, listener->shape->head[head].setting))
@@ -239,7 +241,30 @@ bool listener_passage(struct listener *listener, const struct piece *piece, int 
 	encoder_reset(listener->encoder);
 	const float *hidden =
 	    encoder_hear(listener->encoder, listener->shape->head[head].setting, 0, count, listener->tokens + first);
-	model_sequence_logits(listener->model, head, hidden, count, listener->scratch, listener->logits);
+	model_sequence_logits(listener->model, head, hidden, count, listener->scratch, logits);
+	return true;
+}
+
+void listener_texture(const struct piece *piece, size_t first, int count, struct texture_note *scratch, float *features)
+{
+	for (int i = 0; i < count; i++) {
+		const struct piece_note *note = &piece->notes[first + (size_t)i];
+		scratch[i] =
+		    (struct texture_note){note->onset_us, note->end_us - note->onset_us, note->pitch, note->velocity};
+	}
+	texture_features(scratch, count, features);
+}
+
+bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
+		      float *probability)
+{
+	float features[TEXTURE_SIZE];
+	if (!listener_network(listener, piece, head, first, count, listener->logits))
+		return false;
+	if (shape_reads_texture(&listener->shape->head[head])) {
+		listener_texture(piece, first, count, listener->texture, features);
+		texture_judge(listener->model, head, features, count, listener->logits);
+	}
 	model_probabilities(listener->model, head, listener->logits, probability);
 	return true;
 }

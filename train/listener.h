@@ -4,6 +4,7 @@
 #define MIDIBERTD_TRAIN_LISTENER_H
 
 #include "model/model.h"
+#include "model/texture.h"
 #include "train/dataset.h"
 
 #include <stdbool.h>
@@ -30,6 +31,13 @@ bool listener_states(struct listener *listener, const struct piece *piece, enum 
  * if nothing else had been played. probability[C]. False: no memory. */
 bool listener_passage(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
 		      float *probability);
+
+/* The same before calibration and without its texture layer: logits[C] of the network alone. */
+bool listener_network(struct listener *listener, const struct piece *piece, int head, size_t first, int count,
+		      float *logits);
+
+/* Texture (model/texture.h) of notes first..first + count - 1 of a finished piece. scratch: [count]. */
+void listener_texture(const struct piece *piece, size_t first, int count, struct texture_note *scratch, float *features);
 
 /* Passages that a piece is judged by: `passage` notes each without overlap, the last one kept if at least half full; a piece
  * shorter than that is one passage. */

@@ -183,9 +183,9 @@ class Network(Module):
 def load(metadata, tensors, dtype=torch.float64):
     """The network of a weights file. A missing, extra or misshapen tensor is refused."""
     network = Network(metadata).to(dtype)
-    # what is familiar to a head is not part of the network
+    # what is familiar to a head, and its texture, are not part of the network
     network.load_state_dict({name: torch.from_numpy(numbers.copy()).to(dtype) for name, numbers in tensors.items()
-                             if ".familiar." not in name})
+                             if ".familiar." not in name and ".texture." not in name})
     return network
 
 

@@ -1,6 +1,7 @@
 /* The streaming engine against one forward over the whole history, and its stage rules, on random playing. */
 #define _GNU_SOURCE
 #include "engine/engine.h"
+#include "model/texture.h"
 #include "test_engine_support.h"
 
 static void compare_stream(int lookahead, int freeze, uint64_t seed)
@@ -158,6 +159,21 @@ static void test_unlimited(void **state)
 	end(&scene);
 }
 
+static void add_texture(const struct model *model, int from, int count, float *logits)
+{
+	struct texture_note notes[64]; /* as many as a tiny model spans */
+	float features[TEXTURE_SIZE];
+	assert_in_range(count, 1, 64);
+	for (int i = 0; i < count; i++) {
+		const struct event *on = &player.on[from + i];
+		bool held = player.held[from + i];
+		notes[i] = (struct texture_note){on->event_us, held ? TEXTURE_DOWN : player.end_us[from + i] - on->event_us,
+						 on->pitch, on->velocity};
+	}
+	texture_features(notes, count, features);
+	texture_judge(model, 2, features, count, logits);
+}
+
 /* The last verdict is that of the whole history's states over the window. */
 static void compare_style(const struct model *model, int window)
 {
@@ -167,6 +183,7 @@ static void compare_style(const struct model *model, int window)
 	float *scratch = malloc(model_sequence_scratch(model, window) * sizeof *scratch);
 	assert_true(reference_hidden(model, SETTING_PLAYED, window, player.token + player.since_reset, count, hidden));
 	model_sequence_logits(model, 2, hidden + first * d, count - first, scratch, logits);
+	add_texture(model, player.since_reset + first, count - first, logits);
 	model_probabilities(model, 2, logits, logits);
 	for (int c = 0; c < 8; c++)
 		assert_true(fabsf(told.style.probability[c] - logits[c]) < TOLERANCE);

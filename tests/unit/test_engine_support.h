@@ -158,7 +158,8 @@ struct player {
 	struct event on[NOTES_MAX];
 	struct token token[NOTES_MAX];
 	bool held[NOTES_MAX];
-	int since_reset; /* index of the first note after the last reset */
+	int64_t end_us[NOTES_MAX]; /* of keys that are no longer held */
+	int since_reset;	   /* index of the first note after the last reset */
 	bool softer;
 };
 
@@ -200,6 +201,7 @@ static inline void play_off(int i)
 	off.arrival_us = player.now_us + 500;
 	off.duration_us = player.now_us - player.on[i].event_us;
 	player.held[i] = false;
+	player.end_us[i] = player.now_us;
 	if (i >= player.since_reset && player.notes - 1 - i < player.shape->freeze) {
 		int64_t start = grid_position(player.grid, &player.on[i]);
 		struct place place = grid_place(player.grid, start);
@@ -382,6 +384,7 @@ static inline struct scene begin(int lookahead, int freeze, const struct engine_
 	struct error error;
 	struct model_shape shape = tiny_shape(lookahead, freeze);
 	struct engine_sink sink = {take, &told};
+	shape.head[2].strange_texture = 1e6f; /* nothing is */
 	scene.model = make_model(&shape, seed);
 	memset(&player, 0, sizeof player);
 	memset(&told, 0, sizeof told);
