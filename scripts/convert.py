@@ -155,12 +155,15 @@ def to_pytorch(options):
     if metadata.get("lookahead") != "unlimited" or metadata.get("order") != "sorted":
         print("note: look-ahead %s and order %s; the published code looks at everything, in sorted order" % (
             metadata.get("lookahead"), metadata.get("order")), file=sys.stderr)
+    if "head.%s.texture" % options.head in metadata:
+        print("dropped: texture of %s (no published network reads it): answers are the network's alone" % options.head,
+              file=sys.stderr)
     state, last = {}, metadata.get("head.%s.published_last" % options.head, "classifier.4")
     for name, numbers in tensors.items():
         owner, rest = name.split(".", 1)
         if owner == "midibert":
             state[name if options.head else rest] = torch.from_numpy(numpy.array(numbers))
-        elif owner == options.head and not rest.startswith("familiar."):
+        elif owner == options.head and not rest.startswith(("familiar.", "texture.")):
             state[rest.replace("classifier.4", last)] = torch.from_numpy(numpy.array(numbers))
     torch.save(state, options.out)
     print("%s: %d tensors; what the published code has and never uses is not among them: load_state_dict(..., strict=False)" % (

@@ -7,6 +7,7 @@
 #include "model/matrix.h"
 #include "train/calibrate.h"
 #include "train/familiarity.h"
+#include "train/texture_fit.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -34,19 +35,21 @@ struct job {
 
 static void print_help(void)
 {
-	printf("usage: midibert temper --model FILE --out FILE [--manifest HEAD,...=TRAIN.tsv...] \\\n"
-	       "                       --valid HEAD,...=VALID.tsv...\n\n"
-	       "Makes the confidences of a weights file mean what they say, and lets it say unknown: a temperature a head,\n"
-	       "fitted on its validation parts, and for every head that sees velocities what playing is familiar to it, "
-	       "learnt\n"
-	       "from its training parts. The network itself is written as it was.\n\n"
-	       "  --model FILE                 the weights\n"
-	       "  --out FILE                   where to write them; may be the same file\n"
-	       "  --manifest HEAD,...=FILE.tsv what these heads were trained on; may be given again. Without: as it was\n"
-	       "  --valid HEAD,...=FILE.tsv    what they were not trained on; may be given again\n"
-	       "  --coverage X                 share of the validation part that stays familiar, and of odd input that does "
-	       "not (0.96)\n"
-	       "  --help                       this text\n");
+	printf(
+	    "usage: midibert temper --model FILE --out FILE [--manifest HEAD,...=TRAIN.tsv...] \\\n"
+	    "                       --valid HEAD,...=VALID.tsv...\n\n"
+	    "Makes the confidences of a weights file mean what they say, and lets it say unknown: a temperature a head,\n"
+	    "fitted on its validation parts, and for every head that sees velocities what playing is familiar to it, "
+	    "learnt\n"
+	    "from its training parts. From these, too, every head for pieces (style, emotion, your own) learns to judge by\n"
+	    "the texture of the playing beside the network, which is written as it was.\n\n"
+	    "  --model FILE                 the weights\n"
+	    "  --out FILE                   where to write them; may be the same file\n"
+	    "  --manifest HEAD,...=FILE.tsv what these heads were trained on; may be given again. Without: as it was\n"
+	    "  --valid HEAD,...=FILE.tsv    what they were not trained on; may be given again\n"
+	    "  --coverage X                 share of the validation part that stays familiar, and of odd input that does "
+	    "not (0.96)\n"
+	    "  --help                       this text\n");
 }
 
 static int add_manifest(struct part *part, char *text)
@@ -152,6 +155,33 @@ static enum status learn_familiar(struct job *job, const struct model *model, st
 	return STATUS_OK;
 }
 
+static enum status learn_texture(struct job *job, const struct model *model, struct rewrite *rewrite, struct error *error)
+{
+	for (int h = 0; h < rewrite->shape.heads; h++) {
+		struct head_spec *spec = &rewrite->shape.head[h];
+		const struct head_offsets *offsets = &rewrite->parameters->head[h];
+		struct texture_part train = {&job->train.data, job->train.head[h]},
+				    valid = {&job->valid.data, job->valid.head[h]};
+		struct texture_found found;
+		if (!shape_reads_texture(spec) || !is_taught(&job->train, h) || !is_taught(&job->valid, h))
+			continue;
+		const struct texture_layer layer = {
+		    rewrite->values + offsets->texture_mean, rewrite->values + offsets->texture_deviation,
+		    rewrite->values + offsets->texture.weight, rewrite->values + offsets->texture.bias};
+		enum status status = texture_fit(model, h, &train, &valid, job->coverage, &layer, &found, error);
+		if (status != STATUS_OK)
+			return status;
+		spec->temperature = (float)found.temperature;
+		spec->strange_texture = found.strange;
+		fprintf(stderr,
+			"%s: texture of %zu passages, decay %g, share %.2f: cross-entropy %.3f (network alone %.3f, texture "
+			"alone %.3f); strange above %.3f\n",
+			spec->name, found.passages, found.decay, found.share, found.both, found.network, found.texture,
+			(double)found.strange);
+	}
+	return STATUS_OK;
+}
+
 /* By the file as it was written: rounded numbers are what will be heard. */
 static enum status fit_confidences(struct job *job, const struct model *model, struct rewrite *rewrite, struct error *error)
 {
@@ -212,11 +242,15 @@ static enum status calibrate(struct job *job, struct error *error)
 			    spec->setting == SETTING_PLAYED && is_taught(&job->train, h) && is_taught(&job->valid, h);
 			for (int i = 0; i < FAMILIAR_THRESHOLDS && knows; i++)
 				spec->unfamiliar[i] = 1;
+			if (knows && spec->level == HEAD_SEQUENCE)
+				spec->strange_texture = 1;
 		}
 		status = rewrite_take(&rewrite, job->model, error);
 	}
 	if (status == STATUS_OK)
 		status = learn_familiar(job, model, &rewrite, error);
+	if (status == STATUS_OK)
+		status = learn_texture(job, model, &rewrite, error);
 	if (status == STATUS_OK)
 		status = rewrite_write(&rewrite, job->out, error);
 	model_free(model);

@@ -41,40 +41,45 @@ static bool add_answer(struct answers *answers, const float *probability, int tr
 	return true;
 }
 
-static double cross_entropy(const struct answers *answers, double temperature)
+/* Mean over rows of logits [count][classes]. */
+static double cross_entropy(const float *logits, const int8_t *truth, size_t count, int classes, double temperature)
 {
 	double sum = 0;
-	for (size_t i = 0; i < answers->count; i++) {
-		const float *row = answers->log_probability + i * (size_t)answers->classes;
+	for (size_t i = 0; i < count; i++) {
+		const float *row = logits + i * (size_t)classes;
 		double total = 0, top = (double)row[0];
-		for (int c = 1; c < answers->classes; c++)
+		for (int c = 1; c < classes; c++)
 			top = (double)row[c] > top ? (double)row[c] : top;
-		for (int c = 0; c < answers->classes; c++)
+		for (int c = 0; c < classes; c++)
 			total += exp(((double)row[c] - top) / temperature);
 		/* cppcheck-suppress invalidFunctionArg ; not 0: the top adds 1 to it */
-		sum += log(total) - ((double)row[answers->truth[i]] - top) / temperature;
+		sum += log(total) - ((double)row[truth[i]] - top) / temperature;
 	}
-	return sum;
+	return sum / (double)count;
 }
 
-static double best_temperature(const struct answers *answers)
+double calibrate_temperature(const float *logits, const int8_t *truth, size_t count, int classes, double *reached)
 {
 	const double ratio = 0.6180339887498949;
 	double low = log(COOLEST), high = log(HOTTEST);
 	double a = high - ratio * (high - low), b = low + ratio * (high - low);
-	double at_a = cross_entropy(answers, exp(a)), at_b = cross_entropy(answers, exp(b));
+	double at_a = cross_entropy(logits, truth, count, classes, exp(a)),
+	       at_b = cross_entropy(logits, truth, count, classes, exp(b));
 	while (high - low > 1e-3) {
 		if (at_a < at_b) {
 			high = b, b = a, at_b = at_a;
 			a = high - ratio * (high - low);
-			at_a = cross_entropy(answers, exp(a));
+			at_a = cross_entropy(logits, truth, count, classes, exp(a));
 		} else {
 			low = a, a = b, at_a = at_b;
 			b = low + ratio * (high - low);
-			at_b = cross_entropy(answers, exp(b));
+			at_b = cross_entropy(logits, truth, count, classes, exp(b));
 		}
 	}
-	return exp((low + high) / 2);
+	double temperature = exp((low + high) / 2);
+	if (reached)
+		*reached = cross_entropy(logits, truth, count, classes, temperature);
+	return temperature;
 }
 
 /* The class among the head's own: a velocity head has 32, not the six dynamics. */
@@ -155,7 +160,9 @@ static enum status calibrate(const struct model *model, int head, const struct d
 	if (!ok)
 		status = status_fail(error, STATUS_NO_MEMORY, "no memory to calibrate head %s", spec->name);
 	else if (answers.count)
-		*temperature = (float)(best_temperature(&answers) * (double)before);
+		*temperature = (float)(calibrate_temperature(answers.log_probability, answers.truth, answers.count,
+							     answers.classes, NULL) *
+				       (double)before);
 	listener_free(listener);
 	free(answers.log_probability);
 	free(answers.truth);
