@@ -196,7 +196,7 @@ missing-%:
 
 # oneDNN is not needed: without its header its backends say that they were not built. Nor are they with two
 # sanitizers: the search for leaks crashes at the end of a program that has used it, and its OpenMP looks like races.
-ONEDNN := $(if $(filter address thread,$(SAN)),no,$(shell echo '\#include <dnnl.h>' | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 && echo yes))
+ONEDNN := $(if $(filter address thread,$(SAN)),no,$(shell $(CC) $(CPPFLAGS) -include dnnl.h -E -x c /dev/null >/dev/null 2>&1 && echo yes))
 $(OBJ)/model/backend_onednn.o: private PROJECT_CFLAGS += $(if $(filter yes,$(ONEDNN)),-DMIDIBERTD_ONEDNN)
 $(OBJ)/model/backend_onednn.o: $(OBJ)/onednn $(if $(ONEDNN),,| without-onednn)
 $(eval $(call stamp,$(OBJ)/onednn,$(ONEDNN)))
