@@ -35,6 +35,7 @@ _midibert()
 	pretrain:--attention-heads) kind="none" ;;
 	pretrain:--span) kind="none" ;;
 	pretrain:--lookahead) kind="words unlimited" ;;
+	pretrain:--file-lookahead) kind="none" ;;
 	pretrain:--freeze) kind="none" ;;
 	pretrain:--rows) kind="none" ;;
 	pretrain:--batch) kind="none" ;;
@@ -81,6 +82,7 @@ _midibert()
 	finetune:--attention-heads) kind="none" ;;
 	finetune:--span) kind="none" ;;
 	finetune:--lookahead) kind="words unlimited" ;;
+	finetune:--file-lookahead) kind="none" ;;
 	finetune:--freeze) kind="none" ;;
 	finetune:--rows) kind="none" ;;
 	finetune:--batch) kind="none" ;;
@@ -180,10 +182,10 @@ _midibert()
 	'convert') options="--head --level --labels --rows --setting --licence --bf16 --help" operands= ;;
 	'embed') options="--out --setting --model --window --backend --help" operands=files ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --threads --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --file-lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
-	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --file-lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'report') options="--json --csv --by --curve --model --help" operands=files ;;
 	'temper') options="--model --out --manifest --valid --coverage --help" operands= ;;
 	'tokenize') options="--drums --count --manifest --quiet --help" operands=files ;;

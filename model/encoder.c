@@ -64,16 +64,17 @@ static bool allocate(struct encoder *encoder, size_t scores)
 	return true;
 }
 
-struct encoder *encoder_new(const struct model *model, unsigned settings, int window, int block, int keep)
+static struct encoder *make(const struct model *model, unsigned settings, int window, int block, int keep, bool file)
 {
 	const struct model_shape *shape = &model->shape;
 	bool unlimited = shape->lookahead == LOOKAHEAD_UNLIMITED;
+	int ahead = unlimited ? window - 1 : shape_lookahead(shape, file);
 	if (window < 1 || window > shape->span || block < 1 || keep < 0 || settings == 0 || settings >= 1u << SETTINGS)
 		return NULL;
 	struct encoder *encoder = calloc(1, sizeof *encoder);
 	if (!encoder)
 		return NULL;
-	int again = unlimited ? 0 : shape->layers * shape->lookahead; /* settled rows that a run computes again */
+	int again = unlimited ? 0 : shape->layers * ahead; /* settled rows that a run computes again */
 	size_t scores = 0;
 	bool good = true;
 	encoder->model = model;
@@ -82,11 +83,12 @@ struct encoder *encoder_new(const struct model *model, unsigned settings, int wi
 	for (int s = 0; s < SETTINGS; s++) {
 		if (!(settings & ENCODER_SETTING(s)))
 			continue;
-		int rows = s == SETTING_CAUSAL ? block : block + again;
-		struct lane *lane = lane_new(model, (enum head_setting)s, window, rows, keep);
+		bool causal = s == SETTING_CAUSAL;
+		int rows = causal ? block : block + again;
+		struct lane *lane = lane_new(model, (enum head_setting)s, window, causal ? 0 : ahead, rows, keep);
 		good = good && lane;
 		encoder->lane[s] = lane;
-		encoder->rows += s == SETTING_CAUSAL ? 2 * rows : rows;
+		encoder->rows += causal ? 2 * rows : rows;
 		if (lane && lane_scratch(lane) > scores)
 			scores = lane_scratch(lane);
 	}
@@ -95,6 +97,16 @@ struct encoder *encoder_new(const struct model *model, unsigned settings, int wi
 		return NULL;
 	}
 	return encoder;
+}
+
+struct encoder *encoder_new(const struct model *model, unsigned settings, int window, int block, int keep)
+{
+	return make(model, settings, window, block, keep, false);
+}
+
+struct encoder *encoder_new_file(const struct model *model, unsigned settings, int window, int block, int keep)
+{
+	return make(model, settings, window, block, keep, true);
 }
 
 void encoder_free(struct encoder *encoder)

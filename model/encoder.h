@@ -24,6 +24,8 @@ struct encoder;
  * 1..shape.span (fewer than the span is faster); block: most rows whose tokens a run may be handed; keep: newest rows whose
  * hidden states stay readable, beside those of the last run. NULL without memory or out of range. */
 struct encoder *encoder_new(const struct model *model, unsigned settings, int window, int block, int keep);
+/* The same for finished files: rows see ahead as far as shape_lookahead says of files. */
+struct encoder *encoder_new_file(const struct model *model, unsigned settings, int window, int block, int keep);
 void encoder_free(struct encoder *encoder); /* NULL is allowed */
 
 /* Inference thread from here on; no allocation. */

@@ -26,7 +26,7 @@ static struct lane_size sizes(const struct lane *lane)
 	return size;
 }
 
-struct lane *lane_new(const struct model *model, enum head_setting setting, int window, int rows, int keep)
+struct lane *lane_new(const struct model *model, enum head_setting setting, int window, int lookahead, int rows, int keep)
 {
 	struct lane *lane = calloc(1, sizeof *lane);
 	if (!lane)
@@ -36,9 +36,7 @@ struct lane *lane_new(const struct model *model, enum head_setting setting, int 
 	lane->setting = setting;
 	lane->window = window;
 	lane->pairs = model_bf16_attention(model);
-	lane->lookahead = setting == SETTING_CAUSAL		    ? 0
-			  : shape->lookahead == LOOKAHEAD_UNLIMITED ? window - 1
-								    : shape->lookahead;
+	lane->lookahead = lookahead;
 	/* What a run's first row looks back on may begin anywhere in a block, and so may its last row end. */
 	lane->capacity = ((int64_t)window + rows + 2 * ATTEND_BLOCK) / ATTEND_BLOCK * ATTEND_BLOCK;
 	lane->states = (int64_t)keep + rows;

@@ -33,9 +33,9 @@ struct lane {
 	size_t bytes;
 };
 
-/* Set-up thread. window: notes a row looks back on. rows: most that a run computes. keep: newest rows whose states
- * stay, beside those of the last run. NULL: no memory. */
-struct lane *lane_new(const struct model *model, enum head_setting setting, int window, int rows, int keep);
+/* Set-up thread. window: notes a row looks back on. lookahead: rows it sees ahead. rows: most that a run computes. keep:
+ * newest rows whose states stay, beside those of the last run. NULL: no memory. */
+struct lane *lane_new(const struct model *model, enum head_setting setting, int window, int lookahead, int rows, int keep);
 void lane_free(struct lane *lane); /* NULL is allowed */
 
 /* Inference thread. */

@@ -27,6 +27,13 @@ struct metadata {
 	struct error *error;
 };
 
+int shape_lookahead(const struct model_shape *shape, bool file)
+{
+	if (shape->lookahead == LOOKAHEAD_UNLIMITED)
+		return shape->span - 1;
+	return file && shape->file_lookahead ? shape->file_lookahead : shape->lookahead;
+}
+
 int shape_settle(const struct model_shape *shape)
 {
 	return shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span : shape->layers * shape->lookahead + shape->freeze;
@@ -297,6 +304,9 @@ enum status shape_read(const struct safetensors *file, const char *path, struct 
 		shape->lookahead = LOOKAHEAD_UNLIMITED;
 	else if ((status = get_integer(&m, "lookahead", &shape->lookahead)) != STATUS_OK)
 		return status;
+	if (safetensors_metadata(file, "file_lookahead") &&
+	    (status = get_integer(&m, "file_lookahead", &shape->file_lookahead)) != STATUS_OK)
+		return status;
 	text = safetensors_metadata(file, "pretraining");
 	shape->pretraining = text && strcmp(text, "yes") == 0;
 	if ((status = read_heads(&m, shape)) != STATUS_OK || (status = shape_check(shape, path, error)) != STATUS_OK)
@@ -365,6 +375,11 @@ enum status shape_check(const struct model_shape *shape, const char *origin, str
 				   shape->width, shape->attention_heads);
 	if (shape->lookahead != LOOKAHEAD_UNLIMITED &&
 	    (status = check_range(origin, "lookahead", shape->lookahead, 0, shape->span - 1, error)) != STATUS_OK)
+		return status;
+	if (shape->file_lookahead && shape->lookahead == LOOKAHEAD_UNLIMITED)
+		return status_fail(error, STATUS_BAD_DATA, "%s: file_lookahead beside an unlimited lookahead", origin);
+	if (shape->file_lookahead && (status = check_range(origin, "file_lookahead", shape->file_lookahead, shape->lookahead,
+							   shape->span - 1, error)) != STATUS_OK)
 		return status;
 	if ((int)shape->order < ORDER_ARRIVAL || (int)shape->order > ORDER_SORTED)
 		return status_fail(error, STATUS_BAD_DATA, "%s: order is neither arrival nor sorted", origin);
@@ -436,6 +451,8 @@ void shape_write(const struct model_shape *shape, void (*add)(void *context, con
 		add(context, "lookahead", "unlimited");
 	else
 		put_integer(&w, "lookahead", shape->lookahead);
+	if (shape->file_lookahead)
+		put_integer(&w, "file_lookahead", shape->file_lookahead);
 	put_integer(&w, "freeze", shape->freeze);
 	add(context, "order", order_names[shape->order]);
 	for (int i = 0; i < shape->heads && length < sizeof names; i++)

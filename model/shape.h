@@ -61,14 +61,18 @@ struct head_spec {
 
 struct model_shape {
 	int layers, width, inner, attention_heads;
-	int span;      /* W: note l sees note r iff -n <= l - r < W; the distance table has 2 W - 1 rows */
-	int lookahead; /* n, per layer, or LOOKAHEAD_UNLIMITED */
-	int freeze;    /* h: later notes after which a token's duration is frozen */
+	int span;	    /* W: note l sees note r iff -n <= l - r < W; the distance table has 2 W - 1 rows */
+	int lookahead;	    /* n, per layer, or LOOKAHEAD_UNLIMITED */
+	int file_lookahead; /* n of a finished file, whose later notes are all there; 0: lookahead */
+	int freeze;	    /* h: later notes after which a token's duration is frozen */
 	enum token_order order;
 	bool pretraining; /* has the two heads of pre-training, mask_lm and linear (the masker), which answer nobody */
 	int heads;
 	struct head_spec head[HEADS_MAX];
 };
+
+/* Rows that a row of a finished file (true) or of a stream sees ahead, a layer; an unlimited look-ahead is W - 1. */
+int shape_lookahead(const struct model_shape *shape, bool file);
 
 /* Later notes after which a label no longer changes: layers * n + h. Unlimited: the span. */
 int shape_settle(const struct model_shape *shape);

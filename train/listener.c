@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP 256 /* notes that a run adds to a stream */
+#define STEP 256      /* notes that a run adds to a stream, at least */
+#define AGAIN_SHARE 4 /* a run adds so many times as many as it computes again */
 
 #define NO_HEAD (-1) /* asked is for the states themselves */
 
@@ -44,13 +45,14 @@ struct listener *listener_new(const struct model *model, int window, int passage
 	listener->window = window;
 	listener->passage = passage;
 	listener->settings = settings;
-	listener->block = unlimited ? window : STEP > passage ? STEP : passage;
+	int again = unlimited ? 0 : shape->layers * shape_lookahead(shape, true); /* rows that a block's notes change */
+	int step = STEP > AGAIN_SHARE * again ? STEP : AGAIN_SHARE * again;
+	listener->block = unlimited ? window : step > passage ? step : passage;
 	if (window < 1 || passage < 1 || passage > listener->block) {
 		free(listener);
 		return NULL;
 	}
-	int again = unlimited ? 0 : shape->layers * shape->lookahead; /* rows of a block before that it answers at last */
-	listener->encoder = encoder_new(model, settings, window, listener->block, 0);
+	listener->encoder = encoder_new_file(model, settings, window, listener->block, 0);
 	listener->input =
 	    malloc((size_t)listener->block * (size_t)(shape->width + CAUSAL_PREDICTORS) * sizeof *listener->input);
 	listener->logits = malloc((size_t)(listener->block + again) * CLASSES_MAX * sizeof *listener->logits);
@@ -160,7 +162,8 @@ static void answer(struct listener *listener, int head, size_t from, size_t end,
 
 static void listen_bounded(struct listener *listener, size_t count, enum head_setting setting, int head, float *probability)
 {
-	size_t unsettled = (size_t)(listener->shape->layers * listener->shape->lookahead), block = (size_t)listener->block;
+	size_t unsettled = (size_t)(listener->shape->layers * shape_lookahead(listener->shape, true));
+	size_t block = (size_t)listener->block;
 	encoder_reset(listener->encoder);
 	for (size_t heard = 0, done = 0; heard < count;) {
 		/* done is the first row whose answer later rows could still change */

@@ -34,7 +34,7 @@ enum status network_new(const struct model_shape *shape, const struct parameters
 	    .width = d,
 	    .heads = shape->attention_heads,
 	    .span = shape->span,
-	    .lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead,
+	    .lookahead = shape_lookahead(shape, true),
 	    .rows = options->rows,
 	    .precision = network->options.precision,
 	    .dropout = options->dropout,

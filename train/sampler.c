@@ -29,7 +29,6 @@ struct sampler {
 	struct sampler_options options;
 	struct task task[HEADS_MAX]; /* what each head is asked */
 	struct pool pool[HEADS_MAX];
-	int lookahead;
 };
 
 int sampler_rows(const struct model_shape *shape, const struct sampler_options *options)
@@ -60,7 +59,6 @@ enum status sampler_new(const struct model_shape *shape, const struct dataset *d
 	sampler->dataset = dataset;
 	sampler->corpora = corpora;
 	sampler->options = *options;
-	sampler->lookahead = shape->lookahead == LOOKAHEAD_UNLIMITED ? shape->span - 1 : shape->lookahead;
 	for (int h = 0; h < shape->heads; h++) {
 		enum status status = task_of_head(&shape->head[h], &sampler->task[h], error);
 		if (status != STATUS_OK) {
@@ -213,17 +211,18 @@ static int perform(const struct sampler *sampler, const struct piece *piece, siz
 	return count;
 }
 
-/* Right edges: rows of a segment do not see past its last note; without cuts only the look-ahead and the end bound them. */
+/* Right edges: rows of a segment do not see past its last note; without cuts, in a finished
+ * file, only its look-ahead and the end bound them. */
 static void set_limits(const struct sampler *sampler, int count, bool cut, struct random *random, struct sample *sample)
 {
-	int last = -1;
+	int last = -1, ahead = shape_lookahead(sampler->shape, !cut);
 	for (int i = 0; i < count; i++) {
 		if (i > last)
 			last = cut ? i + (int)random_integer(random, 0, SEGMENT_NOTES - 1) : count - 1;
 		if (last > count - 1)
 			last = count - 1;
 		sample->edge[i] = last;
-		sample->limit[i] = i + sampler->lookahead < last ? i + sampler->lookahead : last;
+		sample->limit[i] = i + ahead < last ? i + ahead : last;
 	}
 }
 

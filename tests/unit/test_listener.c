@@ -23,15 +23,21 @@
 
 static char path[] = "/tmp/listener.XXXXXX";
 
-static struct model *tiny_model(int lookahead, enum token_order order)
+static struct model *file_model(int lookahead, int file_lookahead, enum token_order order)
 {
 	struct model_shape shape = tiny_shape(lookahead, 2);
 	struct model *model;
 	struct error error;
+	shape.file_lookahead = file_lookahead;
 	shape.order = order;
 	assert_int_equal(tiny_model_write(&shape, 7, path, &error), STATUS_OK);
 	assert_int_equal(model_load(path, &model, &error), STATUS_OK);
 	return model;
+}
+
+static struct model *tiny_model(int lookahead, enum token_order order)
+{
+	return file_model(lookahead, 0, order);
 }
 
 static struct piece random_piece(uint64_t seed, size_t count)
@@ -104,6 +110,33 @@ static void chunks_equal_one_pass(void **state)
 		listener_free(listener);
 		model_free(model);
 	}
+}
+
+/* The same numbers, but for how far ahead a stream may look: a file's answer is that of the larger look-ahead. */
+static void files_look_further_ahead(void **state)
+{
+	(void)state;
+	struct model *wide = tiny_model(40, ORDER_ARRIVAL), *both = file_model(3, 40, ORDER_ARRIVAL);
+	struct listener *listener = listener_new(both, 64, 1), *narrow;
+	struct piece piece = random_piece(11, NOTES);
+	assert_non_null(listener);
+	for (int head = MELODY; head <= VELOCITY; head++) {
+		assert_true(listener_notes(listener, &piece, head, got));
+		one_pass(wide, &piece, head, wanted);
+		near(got, wanted, piece.count * (size_t)model_shape(both)->head[head].classes);
+	}
+	assert_int_equal(shape_settle(model_shape(both)), 2 * 3 + 2);
+	one_pass(both, &piece, MELODY, wanted); /* the stream's */
+	model_free(wide);
+	wide = tiny_model(3, ORDER_ARRIVAL);
+	narrow = listener_new(wide, 64, 1);
+	assert_true(narrow && listener_notes(narrow, &piece, MELODY, got));
+	near(got, wanted, piece.count * 3);
+	listener_free(narrow);
+	listener_free(listener);
+	model_free(wide);
+	model_free(both);
+	piece_free(&piece);
 }
 
 static void unlimited_windows_overlap(void **state)
@@ -310,6 +343,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(chunks_equal_one_pass),
+	    cmocka_unit_test(files_look_further_ahead),
 	    cmocka_unit_test(unlimited_windows_overlap),
 	    cmocka_unit_test(hidden_velocities_are_hidden),
 	    cmocka_unit_test(sorts_for_models_that_want_it),

@@ -30,6 +30,7 @@ static const struct model_shape small = {
     .attention_heads = 2,
     .span = 6,
     .lookahead = 3,
+    .file_lookahead = 4,
     .freeze = 5,
     .order = ORDER_ARRIVAL,
     .heads = 3,
@@ -115,6 +116,9 @@ static void comes_back(void **state)
 	assert_int_equal(shape_head_input(&shape, 1), 4 * 8);
 	assert_int_equal(shape_head_input(&shape, 2), 8 + CAUSAL_PREDICTORS);
 	safetensors_close(file);
+	assert_int_equal(shape_lookahead(&shape, false), 3);
+	assert_int_equal(shape_lookahead(&shape, true), 4);
+	change(&texts, "file_lookahead", "0");
 	change(&texts, "lookahead", "unlimited");
 	change(&texts, "order", "sorted");
 	tensor_file(&texts, &file);
@@ -122,6 +126,7 @@ static void comes_back(void **state)
 	assert_int_equal(shape.lookahead, LOOKAHEAD_UNLIMITED);
 	assert_int_equal(shape.order, ORDER_SORTED);
 	assert_int_equal(shape_settle(&shape), 6);
+	assert_int_equal(shape_lookahead(&shape, true), 5);
 	safetensors_close(file);
 	empty(&texts);
 }
@@ -158,6 +163,10 @@ static void refuses_bad_numbers(void **state)
 	refuses("span", "0", STATUS_BAD_DATA, "w: span is 0, outside 1-4096");
 	refuses("lookahead", "6", STATUS_BAD_DATA, "w: lookahead is 6, outside 0-5");
 	refuses("lookahead", "-1", STATUS_BAD_DATA, "w: metadata lookahead is -1, not a number in range");
+	refuses("lookahead", "unlimited", STATUS_BAD_DATA, "w: file_lookahead beside an unlimited lookahead");
+	refuses("lookahead", "5", STATUS_BAD_DATA, "w: file_lookahead is 4, outside 5-5");
+	refuses("file_lookahead", "6", STATUS_BAD_DATA, "w: file_lookahead is 6, outside 3-5");
+	refuses("file_lookahead", "many", STATUS_BAD_DATA, "w: metadata file_lookahead is many, not a number in range");
 	refuses("freeze", "5000", STATUS_BAD_DATA, "w: freeze is 5000, outside 0-4096");
 	refuses("order", "random", STATUS_BAD_DATA, "w: metadata order is random; expected arrival or sorted");
 	refuses("inner", "16384", STATUS_BAD_DATA,
@@ -220,6 +229,7 @@ static void names_what_is_missing(void **state)
 				rest.text[rest.count++] = texts.text[i];
 		tensor_file(&rest, &file);
 		if (strstr(texts.text[left_out].key, "unfamiliar_above") || strstr(texts.text[left_out].key, "piece_temp") ||
+		    strstr(texts.text[left_out].key, "file_lookahead") ||
 		    strstr(texts.text[left_out].key, "pianist8.texture")) {
 			assert_int_equal(shape_read(file, "w", &shape, &error), STATUS_OK); /* older files have none */
 			safetensors_close(file);

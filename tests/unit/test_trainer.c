@@ -176,6 +176,33 @@ static void test_sampler_shows_what_it_may(void **state)
 	sampler_free(sampler);
 }
 
+/* A sequence that is not as a stream knows it is a finished file: its rows look ahead as far as those do. */
+static void test_sampler_lets_files_look_ahead(void **state)
+{
+	(void)state;
+	struct sampler *sampler = sampler_for(0.5f, 0, 0);
+	struct sample sample;
+	int wide = 0, narrow = 0;
+	shape.file_lookahead = shape.lookahead + 7;
+	assert_true(sample_new(&sample, ROWS));
+	for (uint64_t step = 0; step < 100; step++) {
+		sampler_draw(sampler, step, 0, &sample);
+		const struct sequence *s = &sample.sequence;
+		bool file = s->limit[0] == shape.file_lookahead;
+		wide += file;
+		narrow += !file;
+		for (int i = 0; file && i < s->length; i++)
+			assert_int_equal(s->limit[i], i + (i + shape.file_lookahead < s->length ? shape.file_lookahead
+												: s->length - 1 - i));
+		for (int i = 0; !file && i < s->length; i++)
+			assert_in_range(s->limit[i], i, i + shape.lookahead);
+	}
+	shape.file_lookahead = 0;
+	assert_true(wide > 30 && narrow > 30);
+	sample_free(&sample);
+	sampler_free(sampler);
+}
+
 static void test_sampler_transposes_as_a_whole(void **state)
 {
 	(void)state;
@@ -462,6 +489,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_sampler_shows_what_it_may),
+	    cmocka_unit_test(test_sampler_lets_files_look_ahead),
 	    cmocka_unit_test(test_sampler_transposes_as_a_whole),
 	    cmocka_unit_test(test_sampler_repeats),
 	    cmocka_unit_test(test_sampler_causal),
