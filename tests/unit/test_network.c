@@ -152,7 +152,7 @@ static void check_gradients(int lookahead, float dropout, bool causal)
 					       random_normal(&random) / sqrt((double)entry->elements));
 			length += (double)direction[i] * (double)direction[i];
 		}
-		double step = 0.001 / sqrt(length);
+		double step = 0.002 / sqrt(length); /* any shorter and rounding drowns it */
 		for (size_t i = 0; i < entry->elements; i++)
 			expected += (double)direction[i] * (double)g[i];
 		memcpy(saved, w, entry->elements * sizeof *w);
