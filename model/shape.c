@@ -226,9 +226,11 @@ static enum status read_texture(const struct metadata *m, struct head_spec *head
 	if (!text)
 		return STATUS_OK;
 	if (strcmp(text, TEXTURE_NAME) != 0)
-		return status_fail(m->error, STATUS_UNSUPPORTED,
-				   "%s: metadata %s is %.40s: not the histograms that this program counts (%s)", m->path,
-				   key, text, TEXTURE_NAME);
+		return status_fail(
+		    m->error, STATUS_UNSUPPORTED,
+		    "%s: metadata %s is %.40s: not the histograms that this program counts (%s); fit them with "
+		    "midibert temper to what midibert finetune wrote",
+		    m->path, key, text, TEXTURE_NAME);
 	if (head->level != HEAD_SEQUENCE || head->setting != SETTING_PLAYED)
 		return status_fail(m->error, STATUS_BAD_DATA,
 				   "%s: metadata %s: only a sequence head that sees velocities reads them", m->path, key);

@@ -25,9 +25,9 @@
 #define FAMILIAR_STATISTICS 12
 #define FAMILIAR_THRESHOLDS 3 /* for 16, 32 and 64 notes */
 
-#define TEXTURE_SIZE 1338 /* features of model/texture.h */
+#define TEXTURE_SIZE 1506 /* features of model/texture.h */
 #define TEXTURE_DEVIATION_MIN 1e-6
-#define TEXTURE_NAME "1" /* what they are: another number, other histograms */
+#define TEXTURE_NAME "2" /* what they are: another number, other histograms */
 
 enum head_level { HEAD_NOTE, HEAD_SEQUENCE };
 

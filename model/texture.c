@@ -8,11 +8,18 @@
 
 #define CHORD_US 30000 /* an onset that comes no later after the last one is of the same chord */
 #define GAP_MIN_US 20000
-#define HELD_REACH 40 /* notes before a chord whose keys may still be down */
+#define HELD_REACH 40  /* notes before a chord whose keys may still be down */
+#define CHORD_REACH 16 /* notes after one that may be of its chord */
 #define HALF_BELIEVED 32
 #define REGISTERS 6
+#define PITCHES 128
 #define CLASSES 12 /* of pitches */
 #define KEYS 24
+#define MODES 2 /* major, minor */
+#define SOUND_MIN_US 50000
+#define SOUND_MAX_US 2000000 /* a key held longer sounds no longer */
+#define HARMONY_US 500000    /* in so long there is one triad */
+#define KEY_SHARPNESS 8
 #define LAGS 2
 #define LEAPS 9 /* kinds of leaps: see kind_of_leap */
 #define LEAP_PAIRS (LEAPS * LEAPS)
@@ -53,7 +60,14 @@
 	X(ABOVE_BOTTOM, 24)                                                                                                 \
 	X(GAP_TOP, 8 * LEAPS)                                                                                               \
 	X(GAP_SIZE, 8 * 6)                                                                                                  \
-	X(GAP_VELOCITY, 8 * 8)
+	X(GAP_VELOCITY, 8 * 8)                                                                                              \
+	X(SCALE, CLASSES)                                                                                                   \
+	X(SCALE_BY_KEY, KEYS)                                                                                               \
+	X(TOP_SCALE, CLASSES)                                                                                               \
+	X(BOTTOM_SCALE, CLASSES)                                                                                            \
+	X(TRIAD, KEYS)                                                                                                      \
+	X(BASS, 3 * CLASSES)                                                                                                \
+	X(TRIAD_CHANGE, 4 * CLASSES)
 
 #define PLACE(name, bins) name, name##_LAST = name + (bins)-1,
 enum { HISTOGRAMS(PLACE) SIZE_OF_ALL };
@@ -266,6 +280,148 @@ static void count_keys(const struct texture_note *notes, int count, float *f)
 	}
 }
 
+/* ---- harmony ---- */
+
+static int64_t sound_us(const struct texture_note *note)
+{
+	return note->length_us < SOUND_MIN_US	? SOUND_MIN_US
+	       : note->length_us > SOUND_MAX_US ? SOUND_MAX_US
+						: note->length_us;
+}
+
+static int degree_of(int class, int tonic)
+{
+	return (class - tonic + CLASSES) % CLASSES;
+}
+
+/* Which pitch classes sound how long, above the tonic of the major key whose scale the best key has: returned. A second time
+ * above the tonics of all keys, each as much as it fits. */
+static int count_scale(const struct texture_note *notes, int count, float *f)
+{
+	float share[CLASSES] = {0}, fit[KEYS], total = 0, square = 0;
+	int key = 0;
+	for (int i = 0; i < count; i++) {
+		float s = (float)sound_us(&notes[i]) / 1e6f;
+		share[notes[i].pitch % CLASSES] += s;
+		total += s;
+	}
+	for (int c = 0; c < CLASSES; c++) {
+		share[c] /= total;
+		square += (share[c] - 1.0f / CLASSES) * (share[c] - 1.0f / CLASSES);
+	}
+	for (int k = 0; k < KEYS; k++) {
+		fit[k] = square > 0 ? fit_of(share, k) / sqrtf(square) : 0; /* a correlation */
+		key = fit[k] > fit[key] ? k : key;
+	}
+	int tonic = key < CLASSES ? key : (key + 3) % CLASSES;
+	for (int c = 0; c < CLASSES; c++)
+		f[SCALE + c] = share[(c + tonic) % CLASSES];
+	for (int k = 0; k < KEYS; k++) {
+		float weight = expf(KEY_SHARPNESS * (fit[k] - fit[key]));
+		for (int c = 0; c < CLASSES; c++)
+			f[SCALE_BY_KEY + k / CLASSES * CLASSES + c] += weight * share[(c + k) % CLASSES];
+	}
+	return tonic;
+}
+
+/* Notes above, or below, which nothing sounds when they begin. */
+static void count_outer_scale(const struct texture_note *notes, int count, int tonic, float *f)
+{
+	for (int i = 0; i < count; i++) {
+		int64_t at_us = notes[i].onset_us + CHORD_US;
+		bool top = true, bottom = true;
+		for (int k = i > HELD_REACH ? i - HELD_REACH : 0; k < count && k < i + CHORD_REACH; k++) {
+			if (notes[k].onset_us > at_us || notes[k].onset_us + sound_us(&notes[k]) <= at_us)
+				continue;
+			top = top && notes[k].pitch <= notes[i].pitch;
+			bottom = bottom && notes[k].pitch >= notes[i].pitch;
+		}
+		int degree = degree_of(notes[i].pitch % CLASSES, tonic);
+		float s = (float)sound_us(&notes[i]) / 1e6f;
+		f[TOP_SCALE + degree] += top ? s : 0;
+		f[BOTTOM_SCALE + degree] += bottom ? s : 0;
+	}
+}
+
+/* How long each pitch class sounds from begin_us to end_us, in shares; returns the lowest key's, or -1: silence. */
+static int sounding(const struct texture_note *notes, int count, int64_t begin_us, int64_t end_us, float share[CLASSES])
+{
+	int lowest = PITCHES;
+	float total = 0;
+	memset(share, 0, CLASSES * sizeof *share);
+	for (int i = 0; i < count; i++) {
+		int64_t from = notes[i].onset_us, to = from + sound_us(&notes[i]);
+		if (from >= end_us || to <= begin_us)
+			continue;
+		float s = (float)((to < end_us ? to : end_us) - (from > begin_us ? from : begin_us)) / 1e6f;
+		share[notes[i].pitch % CLASSES] += s;
+		total += s;
+		lowest = notes[i].pitch < lowest ? notes[i].pitch : lowest;
+	}
+	if (lowest == PITCHES)
+		return -1;
+	for (int c = 0; c < CLASSES; c++)
+		share[c] /= total;
+	return lowest % CLASSES;
+}
+
+struct triad {
+	int root, mode;
+};
+
+/* Of equals, as where one key sounds alone, the one that stands on the bass, or is least far above it. */
+static struct triad best_triad(const float share[CLASSES], int bass, float *covered)
+{
+	struct triad best = {bass, 0};
+	*covered = -1;
+	for (int above = 0; above < CLASSES; above++) {
+		int root = (bass + above) % CLASSES;
+		for (int mode = 0; mode < MODES; mode++) {
+			float sum = share[root] + share[(root + 4 - mode) % CLASSES] + share[(root + 7) % CLASSES];
+			if (sum > *covered) {
+				*covered = sum;
+				best = (struct triad){root, mode};
+			}
+		}
+	}
+	return best;
+}
+
+/* The triad of each half second in which anything sounds, what third stands over its bass, and which triad follows which. */
+static void count_triads(const struct texture_note *notes, int count, int tonic, float *f)
+{
+	struct triad last = {-1, 0};
+	float share[CLASSES], covered;
+	for (int64_t begin_us = notes[0].onset_us;; begin_us += HARMONY_US) {
+		int bass = sounding(notes, count, begin_us, begin_us + HARMONY_US, share);
+		if (bass < 0) {
+			int64_t next_us = INT64_MAX;
+			for (int i = 0; i < count; i++)
+				if (notes[i].onset_us >= begin_us + HARMONY_US && notes[i].onset_us < next_us)
+					next_us = notes[i].onset_us;
+			if (next_us == INT64_MAX)
+				return;
+			begin_us += ((next_us - begin_us) / HARMONY_US - 1) * HARMONY_US;
+			continue;
+		}
+		struct triad triad = best_triad(share, bass, &covered);
+		float major = share[(bass + 4) % CLASSES], minor = share[(bass + 3) % CLASSES];
+		int third = major > minor ? 0 : minor > 0 ? 1 : 2;
+		f[TRIAD + triad.mode * CLASSES + degree_of(triad.root, tonic)] += covered;
+		f[BASS + third * CLASSES + degree_of(bass, tonic)]++;
+		if (last.root >= 0 && (last.root != triad.root || last.mode != triad.mode))
+			f[TRIAD_CHANGE + (last.mode * MODES + triad.mode) * CLASSES + degree_of(triad.root, last.root)]++;
+		last = triad;
+	}
+}
+
+static void count_harmony(const struct texture_note *notes, int count, float *f)
+{
+	int tonic = count_scale(notes, count, f);
+	count_outer_scale(notes, count, tonic, f);
+	count_triads(notes, count, tonic, f);
+}
+
 void texture_features(const struct texture_note *notes, int count, float *features)
 {
 	memset(features, 0, TEXTURE_SIZE * sizeof *features);
@@ -275,6 +431,7 @@ void texture_features(const struct texture_note *notes, int count, float *featur
 	}
 	count_chords(notes, count, features);
 	count_keys(notes, count, features);
+	count_harmony(notes, count, features);
 	for (size_t h = 0; h < sizeof histogram / sizeof *histogram; h++) {
 		float *bins = features + histogram[h].first, sum = 0;
 		for (int i = 0; i < histogram[h].bins; i++)

@@ -1,7 +1,7 @@
-/* How a passage is played, in numbers that do not ask what it says: histograms of touch, time, register and key. A sequence
- * head may read them beside the hidden states (docs/MODEL.md, texture): what a few hundred pieces tell of eight pianists, a
- * network that has room for every piece learns by heart, and a linear layer over these does not. Training and the stream
- * call the same functions. Pure; any thread; real-time safe. */
+/* How a passage is played, in numbers that do not ask what it says: histograms of touch, time, register, key and harmony. A
+ * sequence head may read them beside the hidden states (docs/MODEL.md, texture): what a few hundred pieces tell of eight
+ * pianists, a network that has room for every piece learns by heart, and a linear layer over these does not. Training and
+ * the stream call the same functions. Pure; any thread; real-time safe. */
 #ifndef MIDIBERTD_MODEL_TEXTURE_H
 #define MIDIBERTD_MODEL_TEXTURE_H
 

@@ -25,7 +25,7 @@
 #define ODD_SEED 96
 #define REACH 4 /* how many times as far as the validation part's passages odd inputs may push what is strange */
 
-static const double decays[] = {0.003, 0.01, 0.03, 0.1, 0.3};
+static const double decays[] = {0.003, 0.01, 0.03, 0.1, 0.3, 1};
 
 /* Passages of one part. */
 struct rows {

@@ -23,6 +23,12 @@
 #define PITCH 62
 #define VELOCITY_STEP 332
 #define CHORD_SIZE 439
+#define SCALE 1338
+#define TOP_SCALE 1374
+#define BOTTOM_SCALE 1386
+#define TRIAD 1398
+#define BASS 1422
+#define TRIAD_CHANGE 1458
 
 static void is_near(const float *features, int at, double wanted)
 {
@@ -51,6 +57,40 @@ static void test_counts(void **state)
 	is_near(f, CHORD_SIZE + 1, sqrt(1.0 / 3));
 }
 
+/* C major, half a second later F major, both struck at once; then, in another key and after an hour, the same. */
+static void test_harmony(void **state)
+{
+	(void)state;
+	struct texture_note notes[6];
+	static const uint8_t pitch[6] = {60, 64, 67, 65, 69, 72};
+	float f[TEXTURE_SIZE];
+	for (int up = 0; up < 24; up++) {
+		int64_t later_us = up % 2 ? INT64_C(3600000000) : 500000;
+		for (int i = 0; i < 6; i++)
+			notes[i] =
+			    (struct texture_note){i < 3 ? 0 : later_us, 500000, (uint8_t)(pitch[i] + up), (uint8_t)(60 + i)};
+		texture_features(notes, 6, f);
+		is_near(f, SCALE, sqrt(1.0 / 3)); /* of six notes two are C */
+		is_near(f, SCALE + 5, sqrt(1.0 / 6));
+		is_near(f, SCALE + 11, 0);
+		is_near(f, TOP_SCALE + 7, sqrt(0.5));
+		is_near(f, TOP_SCALE, sqrt(0.5));
+		is_near(f, BOTTOM_SCALE, sqrt(0.5));
+		is_near(f, BOTTOM_SCALE + 5, sqrt(0.5));
+		is_near(f, TRIAD, sqrt(0.5));
+		is_near(f, TRIAD + 5, sqrt(0.5));
+		is_near(f, BASS, sqrt(0.5));
+		is_near(f, BASS + 5, sqrt(0.5));
+		is_near(f, TRIAD_CHANGE + 5, 1);
+	}
+	/* a key alone is the root of its own triad, whichever it is */
+	for (uint8_t key = 30; key < 54; key++) {
+		texture_features(&(struct texture_note){0, 500000, key, 60}, 1, f);
+		is_near(f, TRIAD, 1);
+		is_near(f, BASS + 24, 1);
+	}
+}
+
 /* Later or a fourth higher: the same touch. */
 static void test_ignores_time_of_day(void **state)
 {
@@ -73,6 +113,8 @@ static void test_ignores_time_of_day(void **state)
 	texture_features(later, 80, b);
 	assert_memory_equal(a, b, PITCH * sizeof *a);
 	assert_memory_equal(a + VELOCITY_STEP, b + VELOCITY_STEP, (CHORD_SIZE - VELOCITY_STEP) * sizeof *a);
+	for (int i = SCALE; i < TEXTURE_SIZE; i++)
+		is_near(a, i, (double)b[i]);
 }
 
 static void test_bounds(void **state)
@@ -250,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_harmony),
 	    cmocka_unit_test(test_ignores_time_of_day),
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_fit_tells_players_apart),
