@@ -385,6 +385,8 @@ static inline struct scene begin(int lookahead, int freeze, const struct engine_
 	struct model_shape shape = tiny_shape(lookahead, freeze);
 	struct engine_sink sink = {take, &told};
 	shape.head[2].strange_texture = 1e6f; /* nothing is */
+	if (lookahead != LOOKAHEAD_UNLIMITED)
+		shape.file_lookahead = lookahead + 7; /* none of the stream's business */
 	scene.model = make_model(&shape, seed);
 	memset(&player, 0, sizeof player);
 	memset(&told, 0, sizeof told);
