@@ -165,16 +165,18 @@ static void write_fingerprint(const struct job *job, char *text)
 	const struct optimiser_options *o = &t->optimiser;
 	int used = snprintf(
 	    text, FINGERPRINT_MAX,
-	    "pretrain masking=%s faults=%u freeze_notes=%llu masker_weight=%g hidden=%g lookahead=%d freeze=%d "
+	    "pretrain masking=%s faults=%u freeze_notes=%llu masker_weight=%g hidden=%g lookahead=%d file_lookahead=%d "
+	    "freeze=%d "
 	    "attention_heads=%d curves=%g stretch=%g jitter=%g missing=%g doubled=%g seed=%llu rows=%d batch=%d shards=%d "
 	    "live=%g regrid=%g disorder=%g transpose=%d steps=%llu "
 	    "warmup=%llu rate=%g muon=%g decay=%g clip=%g dropout=%g precision=%s validate_steps=%d",
 	    masking_name[job->options.masking], job->options.faults, (unsigned long long)job->options.freeze_notes,
-	    (double)job->options.masker_weight, (double)s->hidden, job->training.shape.lookahead, job->training.shape.freeze,
-	    job->training.shape.attention_heads, (double)s->curves, (double)s->stretch, (double)s->jitter_ms,
-	    (double)s->missing, (double)s->doubled, (unsigned long long)s->seed, s->rows, s->batch, t->shards,
-	    (double)s->live, (double)s->regrid, (double)s->disorder, s->transpose, (unsigned long long)o->steps,
-	    (unsigned long long)o->warmup, o->rate, o->muon, o->decay, o->clip, (double)t->network.dropout,
+	    (double)job->options.masker_weight, (double)s->hidden, job->training.shape.lookahead,
+	    job->training.shape.file_lookahead, job->training.shape.freeze, job->training.shape.attention_heads,
+	    (double)s->curves, (double)s->stretch, (double)s->jitter_ms, (double)s->missing, (double)s->doubled,
+	    (unsigned long long)s->seed, s->rows, s->batch, t->shards, (double)s->live, (double)s->regrid,
+	    (double)s->disorder, s->transpose, (unsigned long long)o->steps, (unsigned long long)o->warmup, o->rate, o->muon,
+	    o->decay, o->clip, (double)t->network.dropout,
 	    t->network.precision == PRECISION_BF16 && product_has_bf16() ? "bf16" : "fp32", t->validate_steps);
 	for (int i = 0; i < job->train_count && used < FINGERPRINT_MAX; i++)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " %s", job->train[i]);

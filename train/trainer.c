@@ -64,13 +64,15 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	    "seed=%llu rows=%d batch=%d shards=%d mask=%g live=%g regrid=%g disorder=%g transpose=%d curves=%g stretch=%g "
 	    "jitter=%g missing=%g doubled=%g steps=%llu "
 	    "warmup=%llu rate=%g "
-	    "decay=%g clip=%g dropout=%g precision=%s patience=%d average=%d validate=%d",
+	    "decay=%g clip=%g dropout=%g precision=%s patience=%d average=%d validate=%d "
+	    "lookahead=%d file_lookahead=%d freeze=%d attention_heads=%d",
 	    (unsigned long long)s->seed, s->rows, s->batch, options->shards, (double)s->mask, (double)s->live,
 	    (double)s->regrid, (double)s->disorder, s->transpose, (double)s->curves, (double)s->stretch,
 	    (double)s->jitter_ms, (double)s->missing, (double)s->doubled, (unsigned long long)o->steps,
 	    (unsigned long long)o->warmup, o->rate, o->decay, o->clip, (double)options->network.dropout,
 	    bf16 ? "bf16" : "fp32", options->patience, options->average,
-	    options->patience || options->average ? options->validate_steps : 0);
+	    options->patience || options->average ? options->validate_steps : 0, shape->lookahead, shape->file_lookahead,
+	    shape->freeze, shape->attention_heads);
 	if (s->tracked > 0 && used < FINGERPRINT_MAX)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " tracked=%g beat=%s", (double)s->tracked,
 				 s->beat ? s->beat : "");

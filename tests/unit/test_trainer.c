@@ -364,7 +364,11 @@ static void test_tracked(void **state)
 	beat = "ab12";
 	tracked = 0.5f;
 	assert_int_equal(train(2, 6, 0, true, path, 5, &foreign, &run), STATUS_BAD_DATA);
+	free(foreign);
 	tracked = 0.4f;
+	shape.file_lookahead = shape.lookahead + 1;
+	assert_int_equal(train(2, 6, 0, true, path, 5, &foreign, &run), STATUS_BAD_DATA);
+	shape.file_lookahead = 0;
 	assert_int_equal(train(2, 6, 0, true, path, 5, &resumed, &run), STATUS_OK);
 	assert_memory_equal(one, resumed, bytes);
 	tracked = 0;
