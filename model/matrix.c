@@ -21,7 +21,8 @@ void matrix_tn(int m, int n, int k, const float *a, int lda, const float *b, int
 
 void matrix_use_threads(int threads)
 {
-	openblas_set_num_threads(threads);
+	if (openblas_get_num_threads() != threads) /* weights are loaded while others compute: that writes nothing */
+		openblas_set_num_threads(threads);
 }
 
 const char *matrix_backend(void)

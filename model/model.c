@@ -165,7 +165,7 @@ enum status model_load(const char *path, struct model **result, struct error *er
 		status = check_deviations(model, path, error);
 	if (status != STATUS_OK)
 		goto fail;
-	model_use_threads(1); /* sums in another order would give other tables */
+	matrix_use_threads(1); /* sums in another order would give other tables */
 	fold_embedding(model);
 	turn_distances(model);
 	status = use(model, backend_reference(), error);

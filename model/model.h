@@ -20,7 +20,7 @@ const char *model_sha256(const struct model *model);
 /* Free text from the card's metadata (licence, recipe...), or NULL. */
 const char *model_metadata(const struct model *model, const char *key);
 
-/* Set-up thread: threads that one matrix product may use, for all models. One after model_load. */
+/* Set-up thread: threads that one matrix product may use, for all models. model_load leaves OpenBLAS with one. */
 void model_use_threads(int threads);
 
 /* Set-up thread, before anybody else uses the model. What computes its linear layers: a name that backend_find takes
