@@ -72,6 +72,8 @@ _midibert()
 	finetune:--voices) kind="none" ;;
 	finetune:--tracked) kind="none" ;;
 	finetune:--beat) kind="files" ;;
+	finetune:--teacher) kind="files" ;;
+	finetune:--taught) kind="none" ;;
 	finetune:--mix) kind="none" ;;
 	finetune:--patience) kind="none" ;;
 	finetune:--average) kind="none" ;;
@@ -182,7 +184,7 @@ _midibert()
 	'convert') options="--head --level --labels --rows --setting --licence --bf16 --help" operands= ;;
 	'embed') options="--out --setting --model --window --backend --help" operands=files ;;
 	'eval') options="--task --manifest --train --setting --model --window --backend --threads --json --live --grid --tempo --decide --final-after --help" operands= ;;
-	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --file-lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
+	'finetune') options="--manifest --out --valid --task --level --mask --voices --tracked --beat --teacher --taught --mix --patience --average --init --resume --force --layers --width --inner --attention-heads --span --lookahead --file-lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;
 	'monitor') options="--control --plain --help" operands= ;;
 	'predict') options="--live --json --model --window --backend --decide --final-after --grid --tempo --help" operands=files ;;
 	'pretrain') options="--manifest --out --valid --masking --freeze-epochs --freeze-notes --masker-weight --hidden --paper-code --paper-faults --init --resume --force --layers --width --inner --attention-heads --span --lookahead --file-lookahead --freeze --rows --batch --steps --stop-after --warmup --rate --muon --decay --clip --dropout --live --regrid --disorder --transpose --curves --stretch --jitter --missing --doubled --seed --threads --shards --precision --validate-steps --checkpoint-s --licence --help" operands= ;;

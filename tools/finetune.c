@@ -6,6 +6,7 @@
 #include "engine/rhythm_file.h"
 #include "model/matrix.h"
 #include "train/calibrate.h"
+#include "train/teacher.h"
 #include "train/tracked.h"
 #include "train/trainer.h"
 
@@ -38,6 +39,10 @@ struct job {
 	char default_heads[TASKS_MAX * (HEAD_NAME_MAX + 1)];
 	const char *mix, *beat;
 	struct rhythm *rhythm; /* NULL: no --tracked */
+	const char *teacher_path[TEACHERS_MAX];
+	int teachers;
+	struct teacher *teacher;	       /* NULL: no --teacher */
+	char teacher_names[TEACHERS_MAX * 66]; /* the SHA-256 of each, a space before it */
 	struct training training;
 	struct dataset train_data, valid_data;
 	struct corpus train_corpora[CORPORA_MAX], valid_corpora[CORPORA_MAX];
@@ -56,6 +61,8 @@ enum {
 	OPT_TRACKED,
 	OPT_VOICES,
 	OPT_BEAT,
+	OPT_TEACHER,
+	OPT_TAUGHT,
 	OPT_HELP
 };
 
@@ -73,6 +80,10 @@ static const struct training_option own_options[] = {
     {"voices", "X", "share of melody's sequences with melody and bridge left out or moved by octaves (0)", OPT_VOICES},
     {"tracked", "X", "share of sequences on the grid that the beat tracker makes (0)", OPT_TRACKED},
     {"beat", "FILE", "network of the beat tracker (the .beat beside --init, else beside the default weights)", OPT_BEAT},
+    {"teacher", "FILE",
+     "also learn what these weights say of each note of the finished piece; several times: what they say on average",
+     OPT_TEACHER},
+    {"taught", "X", "share that teachers have in what note heads learn, the labels keep the rest (0.5)", OPT_TAUGHT},
     {"mix", "HEAD=X[*W],...", "share of sequences drawn for each head, and weight of its loss (1*1)", OPT_MIX},
     {"patience", "N", "end after N validations that are no better, with the best weights (0: train to the end)",
      OPT_PATIENCE},
@@ -81,6 +92,9 @@ static const struct training_option own_options[] = {
 };
 #define OWN_OPTIONS ((int)(sizeof own_options / sizeof *own_options))
 #define HELP (-2) /* instead of an exit status */
+
+#define TAUGHT 0.5f   /* --taught where it is not said */
+#define NOT_SAID (-1) /* no share yet */
 
 static void print_help(void)
 {
@@ -131,6 +145,14 @@ static int set_level(struct job *job, const char *level)
 	return TOOL_DONE;
 }
 
+static int add_teacher(struct job *job, const char *path)
+{
+	if (job->teachers == TEACHERS_MAX)
+		return tool_usage(TOOL, "more than %d teachers", TEACHERS_MAX);
+	job->teacher_path[job->teachers++] = path;
+	return TOOL_DONE;
+}
+
 static int set_option(void *context, int code, char *text)
 {
 	struct job *job = context;
@@ -146,16 +168,18 @@ static int set_option(void *context, int code, char *text)
 	case OPT_LEVEL: return set_level(job, text);
 	case OPT_MIX: job->mix = text; return TOOL_DONE;
 	case OPT_BEAT: job->beat = text; return TOOL_DONE;
+	case OPT_TEACHER: return add_teacher(job, text);
 	case OPT_HELP: return HELP;
 	default: break;
 	}
-	double most = count ? 1000 : code == OPT_TRACKED || code == OPT_VOICES ? 1 : 0.5;
+	double most = count ? 1000 : code == OPT_TRACKED || code == OPT_VOICES || code == OPT_TAUGHT ? 1 : 0.5;
 	if (!training_number(text, 0, most, &number))
 		return tool_usage(TOOL, "%s: a number from 0 to %g", text, most);
 	switch (code) {
 	case OPT_PATIENCE: options->patience = (int)number; break;
 	case OPT_AVERAGE: options->average = (int)number; break;
 	case OPT_VOICES: options->sampler.voices = (float)number; break;
+	case OPT_TAUGHT: options->sampler.taught = (float)number; break;
 	case OPT_TRACKED: options->sampler.tracked = (float)number; break;
 	default: options->sampler.mask = (float)number;
 	}
@@ -195,7 +219,7 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 		return status;
 	if (!job->train_count)
 		return tool_usage(TOOL, "--manifest is needed");
-	const struct trainer_options *options = &job->training.options;
+	struct trainer_options *options = &job->training.options;
 	if (options->patience && options->average)
 		return tool_usage(TOOL, "--patience keeps the best weights, --average the mean of the last: one of them");
 	if ((options->patience || options->average) && (!job->valid_count || !options->validate_steps))
@@ -206,6 +230,10 @@ static int parse_arguments(struct job *job, int argc, char **argv)
 				  (double)options->sampler.tracked, (double)options->sampler.regrid);
 	if (job->beat && options->sampler.tracked == 0)
 		return tool_usage(TOOL, "--beat is for --tracked");
+	if (options->sampler.taught >= 0 && !job->teachers)
+		return tool_usage(TOOL, "--taught is for --teacher");
+	if (options->sampler.taught < 0)
+		options->sampler.taught = TAUGHT;
 	status = name_heads(job);
 	if (status == TOOL_DONE)
 		status = training_check(&job->training);
@@ -385,6 +413,40 @@ static enum status track(struct job *job, struct error *error)
 			       &shown, error);
 }
 
+static void say_taught(void *context, size_t done, size_t count)
+{
+	bool *shown = context;
+	if (*shown || done == count)
+		fprintf(stderr, "%steachers heard %zu of %zu pieces%s", *shown ? "\r" : "", done, count,
+			done == count ? "\n" : "");
+}
+
+/* Lets the teachers, if there are any, hear the training pieces. */
+static enum status be_taught(struct job *job, struct error *error)
+{
+	struct model *models[TEACHERS_MAX] = {NULL};
+	struct sampler_options *sampler = &job->training.options.sampler;
+	bool shown = isatty(STDERR_FILENO);
+	size_t used = 0;
+	enum status status = STATUS_OK;
+	for (int i = 0; i < job->teachers && status == STATUS_OK; i++) {
+		status = model_load(job->teacher_path[i], &models[i], error);
+		if (status == STATUS_OK)
+			status = model_use_backend(models[i], "auto", error);
+		if (status == STATUS_OK)
+			used += (size_t)snprintf(job->teacher_names + used, sizeof job->teacher_names - used, " %s",
+						 model_sha256(models[i]));
+	}
+	if (status == STATUS_OK && job->teachers)
+		status = teacher_new(&job->training.shape, &job->train_data, job->train_corpora, models, job->teachers,
+				     job->training.options.threads, say_taught, &shown, &job->teacher, error);
+	for (int i = 0; i < job->teachers; i++)
+		model_free(models[i]);
+	sampler->teacher = job->teacher;
+	sampler->teachers = job->teacher_names;
+	return status;
+}
+
 static int print_scores(const struct job *job, FILE *out, const char *title, const struct score *score)
 {
 	int used = fprintf(out, "  %s", title);
@@ -511,6 +573,7 @@ int tool_finetune(int argc, char **argv)
 		return tool_fail(TOOL, &(struct error){.status = STATUS_NO_MEMORY, .text = "no memory"});
 	training_defaults(&job->training, TOOL);
 	job->training.options.sampler.mask = 0.12f;
+	job->training.options.sampler.taught = NOT_SAID;
 	int status = parse_arguments(job, argc, argv);
 	if (status < 0) {
 		training_catch_signals();
@@ -521,6 +584,8 @@ int tool_finetune(int argc, char **argv)
 		if (result == STATUS_OK)
 			result = track(job, &error);
 		if (result == STATUS_OK)
+			result = be_taught(job, &error);
+		if (result == STATUS_OK)
 			result = train(job, &error);
 		status = result == STATUS_OK ? TOOL_DONE : tool_fail(TOOL, &error);
 		if (job->log)
@@ -529,6 +594,7 @@ int tool_finetune(int argc, char **argv)
 	dataset_free(&job->train_data);
 	dataset_free(&job->valid_data);
 	rhythm_free(job->rhythm);
+	teacher_free(job->teacher);
 	free(job);
 	return status;
 }

@@ -40,6 +40,8 @@ struct sequence {
 	const float *predictors;	     /* [notes][CAUSAL_PREDICTORS] makes the sequence a causal one; else NULL */
 	const int8_t *note_label[HEADS_MAX]; /* [notes], or NULL: head not asked */
 	int sequence_label[HEADS_MAX];	     /* class, or LABEL_NONE */
+	const float *note_target[HEADS_MAX]; /* [notes][C]: what a teacher answers, where note_label is asked; or NULL */
+	float taught;			     /* share of such targets in the gradient; the label keeps the rest */
 	float weight[HEADS_MAX];	     /* of each labelled note's (or the sequence's) cross-entropy in the gradient */
 	uint32_t key;			     /* of this sequence's dropout */
 };
@@ -53,7 +55,7 @@ static inline int sequence_notes(const struct sequence *sequence)
 #define SCORES_MAX (ATTRIBUTES + 1)
 _Static_assert(SCORES_MAX >= HEADS_MAX, "a score a head");
 struct score {
-	double loss[SCORES_MAX];		       /* cross-entropy, nats, unweighted */
+	double loss[SCORES_MAX];		       /* cross-entropy with labels, nats, unweighted */
 	uint64_t asked[SCORES_MAX], right[SCORES_MAX]; /* of a velocity head: right in the six dynamics, as eval counts */
 };
 void score_add(struct score *sum, const struct score *score);

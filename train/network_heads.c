@@ -48,11 +48,20 @@ static bool right_dynamic(const float *probability, int id)
 	return most_probable(DYNAMICS, sum) == (int)dynamic_of_velocity(octuple_velocity_of_id(id));
 }
 
-/* Cross-entropy of rows with a label; logits become weight * (softmax - one hot), zero where there is no label. */
-static void cross_entropy(const struct head_spec *head, int rows, const int8_t *label, float weight, float *logits,
+/* What rows are asked: labels, and beside them what a teacher answers, [rows][C] or NULL, for a share of the gradient. */
+struct question {
+	const int8_t *label;
+	const float *target;
+	float taught, weight;
+};
+
+/* Cross-entropy of rows with a label; logits become weight * (softmax - target), zero where there is no label. */
+static void cross_entropy(const struct head_spec *head, int rows, const struct question *question, float *logits,
 			  double *loss, uint64_t *asked, uint64_t *right)
 {
 	int classes = head->classes;
+	const int8_t *label = question->label;
+	float taught = question->target ? question->taught : 0;
 	bool velocities = head->setting != SETTING_PLAYED && classes == TOKEN_VELOCITIES;
 	for (int t = 0; t < rows; t++, logits += classes) {
 		if (label[t] < 0) {
@@ -63,16 +72,17 @@ static void cross_entropy(const struct head_spec *head, int rows, const int8_t *
 		*loss -= log((double)logits[label[t]] + 1e-30);
 		*asked += 1;
 		*right += velocities ? right_dynamic(logits, label[t]) : most_probable(classes, logits) == label[t];
-		logits[label[t]] -= 1;
+		logits[label[t]] -= 1 - taught;
+		if (taught > 0)
+			kernel_axpy(classes, -taught, question->target + (long)t * classes, logits);
 		for (int c = 0; c < classes; c++)
-			logits[c] *= weight;
+			logits[c] *= question->weight;
 	}
 }
 
 /* The two last layers over rows of in[rows][width]: losses, and with gradient the gradient of `in`, in din (added). */
 static void classifier_pass(const struct network *network, struct workspace *ws, int head, int rows, const float *in,
-			    const int8_t *label, float weight, uint32_t key, float *gradient, float *din,
-			    struct score *score)
+			    const struct question *question, uint32_t key, float *gradient, float *din, struct score *score)
 {
 	const struct head_offsets *o = &network->parameters->head[head];
 	const struct product_weight *first = &network->head_first[head];
@@ -88,7 +98,7 @@ static void classifier_pass(const struct network *network, struct workspace *ws,
 	dropout_apply(inner_key, rate, (long)rows * HEAD_INNER, inner);
 	matrix_nt(rows, classes, HEAD_INNER, inner, HEAD_INNER, last, HEAD_INNER, 0, logits, classes);
 	kernel_add_bias(rows, classes, network->values + o->last.bias, logits);
-	cross_entropy(&network->shape->head[head], rows, label, weight, logits, &score->loss[head], &score->asked[head],
+	cross_entropy(&network->shape->head[head], rows, question, logits, &score->loss[head], &score->asked[head],
 		      &score->right[head]);
 	if (!gradient)
 		return;
@@ -113,6 +123,8 @@ static void note_pass(const struct network *network, struct workspace *ws, const
 	uint32_t key = drop_key(sequence->key, DROP_HEAD_IN, head);
 	float rate = gradient ? network->options.dropout : 0;
 	float *dropped = ws->temporary, *din = ws->head_din;
+	struct question question = {sequence->note_label[head], sequence->note_target[head], sequence->taught,
+				    sequence->weight[head]};
 	memcpy(dropped, hidden + skipped, (size_t)count * sizeof *hidden);
 	dropout_apply(key, rate, count, dropped);
 	for (int t = 0; t < notes; t++) {
@@ -123,8 +135,7 @@ static void note_pass(const struct network *network, struct workspace *ws, const
 	}
 	if (gradient)
 		memset(din, 0, (size_t)(notes * in) * sizeof *din);
-	classifier_pass(network, ws, head, notes, ws->head_in, sequence->note_label[head], sequence->weight[head],
-			sequence->key, gradient, din, score);
+	classifier_pass(network, ws, head, notes, ws->head_in, &question, sequence->key, gradient, din, score);
 	if (!gradient)
 		return;
 	for (int t = 0; t < notes; t++)
@@ -144,6 +155,7 @@ static void sequence_pass(const struct network *network, struct workspace *ws, c
 	float rate = gradient ? network->options.dropout : 0;
 	uint32_t key = drop_key(sequence->key, DROP_HEAD_IN, head);
 	int8_t label = (int8_t)sequence->sequence_label[head];
+	struct question question = {.label = &label, .weight = sequence->weight[head]};
 	matrix_nt(T, POOL_INNER, d, hidden, d, w1, d, 0, inner, POOL_INNER);
 	kernel_tanh((long)T * POOL_INNER, inner);
 	matrix_nt(POOL_ROWS, T, POOL_INNER, w2, POOL_INNER, inner, POOL_INNER, 0, weight, T);
@@ -152,8 +164,7 @@ static void sequence_pass(const struct network *network, struct workspace *ws, c
 	matrix_nn(POOL_ROWS, d, T, weight, T, hidden, d, 0, pooled, d);
 	dropout_apply(key, rate, POOL_ROWS * d, pooled);
 	memset(dpooled, 0, (size_t)(POOL_ROWS * d) * sizeof *dpooled);
-	classifier_pass(network, ws, head, 1, pooled, &label, sequence->weight[head], sequence->key, gradient, dpooled,
-			score);
+	classifier_pass(network, ws, head, 1, pooled, &question, sequence->key, gradient, dpooled, score);
 	if (!gradient)
 		return;
 	dropout_apply(key, rate, POOL_ROWS * d, dpooled);

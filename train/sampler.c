@@ -5,6 +5,7 @@
 #include "model/predictors.h"
 #include "train/augment.h"
 #include "train/task.h"
+#include "train/teacher.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +131,8 @@ bool sample_new(struct sample *sample, int rows)
 	bool ok = sample->predictors && sample->pitch && sample->velocity;
 	ok = ok && sample->tokens && sample->limit && sample->edge && sample->notes && sample->order && sample->when_us;
 	for (int h = 0; h < HEADS_MAX; h++)
-		ok = (sample->note_label[h] = calloc(count, sizeof **sample->note_label)) && ok;
+		ok = (sample->note_label[h] = calloc(count, sizeof **sample->note_label)) &&
+		     (sample->note_target[h] = calloc(count * CLASSES_MAX, sizeof **sample->note_target)) && ok;
 	if (!ok)
 		sample_free(sample);
 	return ok;
@@ -147,8 +149,10 @@ void sample_free(struct sample *sample)
 	free(sample->notes);
 	free(sample->order);
 	free(sample->when_us);
-	for (int h = 0; h < HEADS_MAX; h++)
+	for (int h = 0; h < HEADS_MAX; h++) {
 		free(sample->note_label[h]);
+		free(sample->note_target[h]);
+	}
 	memset(sample, 0, sizeof *sample);
 }
 
@@ -233,6 +237,20 @@ static bool known_duration(const struct sampler *sampler, const struct sample *s
 	return by > i && sample->notes[i].end_us <= sample->notes[by].onset_us;
 }
 
+/* Beside the labels of a head what teachers say of the same notes. */
+static void teach_notes(const struct sampler *sampler, int head, int count, struct sample *sample)
+{
+	const struct teacher *teacher = sampler->options.teacher;
+	struct sequence *sequence = &sample->sequence;
+	int classes = sampler->shape->head[head].classes;
+	if (!sequence->note_label[head] || !teacher_knows(teacher, sample->piece, head))
+		return;
+	for (int i = 0; i < count; i++)
+		teacher_answer(teacher, sample->piece, head, sample->first + (size_t)sample->order[i],
+			       sample->note_target[head] + (long)i * classes);
+	sequence->note_target[head] = sample->note_target[head];
+}
+
 static void label_notes(const struct sampler *sampler, const struct piece *piece, int head, int count, struct sample *sample)
 {
 	struct sequence *sequence = &sample->sequence;
@@ -240,6 +258,7 @@ static void label_notes(const struct sampler *sampler, const struct piece *piece
 	for (int h = 0; h < shape->heads; h++) {
 		const struct head_spec *spec = &shape->head[h];
 		sequence->note_label[h] = NULL;
+		sequence->note_target[h] = NULL;
 		sequence->sequence_label[h] = LABEL_NONE;
 		/* hidden velocities may teach every head: melody and style learn to do without. Played ones never teach a
 		 * head that is asked without. */
@@ -376,6 +395,9 @@ void sampler_draw(const struct sampler *sampler, uint64_t step, int index, struc
 	count = perform(sampler, piece, first, count, !hidden, voices, &random, sample);
 	set_limits(sampler, count, manner.live, &random, sample);
 	label_notes(sampler, piece, head, count, sample);
+	sample->sequence.taught = o->taught;
+	for (int h = 0; o->teacher && h < sampler->shape->heads; h++)
+		teach_notes(sampler, h, count, sample);
 	manner.shift = o->transpose ? transposition(sample, count, o->transpose, &random) : 0;
 	manner.bar_offset = (int)random_integer(&random, 0, TOKEN_BARS - 1);
 	write_tokens(sampler, head, count, &manner, sample);

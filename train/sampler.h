@@ -16,6 +16,8 @@ struct corpus {
 	bool head[HEADS_MAX]; /* by index in the shape */
 };
 
+struct teacher;
+
 struct sampler_options {
 	uint64_t seed;
 	int rows;		 /* longest sequence; the shortest is half of it (or the piece) */
@@ -34,7 +36,10 @@ struct sampler_options {
 	float voices;	  /* share of a melody head's sequences whose melody and bridge are arranged anew */
 	float stretch;	  /* tempo by a random factor of 1 / (1 + stretch) to 1 + stretch; 0: never */
 	float jitter_ms;  /* largest deviation of onsets and releases; 0: never */
-	float missing, doubled; /* mean share of notes left out, of notes that come twice */
+	float missing, doubled;	       /* mean share of notes left out, of notes that come twice */
+	const struct teacher *teacher; /* what others say of the same dataset; NULL: nobody */
+	float taught;		       /* share of the gradient that their answers have beside the labels */
+	const char *teachers;	       /* SHA-256 of each */
 };
 
 /* Rows of the longest sequence that is drawn for any of the heads: what a network must have room for. */
@@ -58,8 +63,9 @@ struct sample {
 	int *limit;
 	int *edge; /* last note of the segment each note is in */
 	int8_t *note_label[HEADS_MAX];
-	struct piece_note *notes; /* in the order in which they "arrive" */
-	int *order;		  /* which note of the piece's section each is */
+	float *note_target[HEADS_MAX]; /* [rows][CLASSES_MAX] at most */
+	struct piece_note *notes;      /* in the order in which they "arrive" */
+	int *order;		       /* which note of the piece's section each is */
 	int64_t *when_us;
 	size_t piece, first; /* note i is note first + order[i] of this piece */
 };

@@ -76,6 +76,9 @@ static void write_fingerprint(const struct model_shape *shape, const struct trai
 	if (s->tracked > 0 && used < FINGERPRINT_MAX)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " tracked=%g beat=%s", (double)s->tracked,
 				 s->beat ? s->beat : "");
+	if (s->teacher && used < FINGERPRINT_MAX)
+		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " taught=%g by%s", (double)s->taught,
+				 s->teachers);
 	if (s->voices > 0 && used < FINGERPRINT_MAX)
 		used += snprintf(text + used, (size_t)(FINGERPRINT_MAX - used), " voices=%g", (double)s->voices);
 	for (int h = 0; h < shape->heads && used < FINGERPRINT_MAX; h++)

@@ -193,6 +193,43 @@ static void test_gradients_causal(void **state)
 	check_gradients(LOOKAHEAD_UNLIMITED, 0, true);
 }
 
+/* Cross-entropy is linear in what is asked: a quarter taught by somebody who is sure of other labels has three quarters of
+ * one gradient and a quarter of the other. */
+static void test_teachers_share(void **state)
+{
+	(void)state;
+	struct fixture f;
+	fixture_open(&f, 2, PRECISION_FP32, 0.1f);
+	size_t count = network_gradient_size(f.network);
+	float *own = malloc(count * sizeof *own), *other = malloc(count * sizeof *other), target[T * 3] = {0};
+	int8_t label[T];
+	f.sequence.note_label[1] = NULL;
+	f.sequence.sequence_label[2] = LABEL_NONE;
+	double own_loss = loss(&f, own);
+	for (int t = 0; t < T; t++) {
+		label[t] = (int8_t)(f.melody[t] < 0 ? LABEL_NONE : (f.melody[t] + 1) % 3);
+		target[t * 3 + (f.melody[t] < 0 ? 0 : label[t])] = 1;
+	}
+	f.sequence.note_label[0] = label;
+	loss(&f, other);
+	f.sequence.note_label[0] = f.melody;
+	f.sequence.note_target[0] = target;
+	f.sequence.taught = 0.25f;
+	assert_true(loss(&f, f.gradient) == own_loss); /* what is reported is about the labels */
+	double apart = 0, length = 0, told = 0;
+	for (size_t i = 0; i < count; i++) {
+		double wanted = 0.75 * (double)own[i] + 0.25 * (double)other[i], got = (double)f.gradient[i];
+		apart += (got - wanted) * (got - wanted);
+		length += wanted * wanted;
+		told += (got - (double)own[i]) * (got - (double)own[i]);
+	}
+	assert_true(apart < 1e-10 * length);
+	assert_true(told > 0.01 * length);
+	free(own);
+	free(other);
+	fixture_close(&f);
+}
+
 /* A query's answer is what a plain pass says of it as the last of a sequence of rows that see no later one. */
 static void test_query_is_the_last_row(void **state)
 {
@@ -448,11 +485,12 @@ static void test_stream_unlimited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_gradients_bounded), cmocka_unit_test(test_gradients_unlimited),
-	    cmocka_unit_test(test_gradients_causal),  cmocka_unit_test(test_query_is_the_last_row),
-	    cmocka_unit_test(test_no_leak),	      cmocka_unit_test(test_causal_start),
-	    cmocka_unit_test(test_bf16_follows_fp32), cmocka_unit_test(test_stream_bounded),
-	    cmocka_unit_test(test_stream_unlimited),  cmocka_unit_test(test_stream_causal),
+	    cmocka_unit_test(test_gradients_bounded),	  cmocka_unit_test(test_gradients_unlimited),
+	    cmocka_unit_test(test_gradients_causal),	  cmocka_unit_test(test_teachers_share),
+	    cmocka_unit_test(test_query_is_the_last_row), cmocka_unit_test(test_no_leak),
+	    cmocka_unit_test(test_causal_start),	  cmocka_unit_test(test_bf16_follows_fp32),
+	    cmocka_unit_test(test_stream_bounded),	  cmocka_unit_test(test_stream_unlimited),
+	    cmocka_unit_test(test_stream_causal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
