@@ -32,7 +32,8 @@ struct rows {
 	float *x;	/* [count][TEXTURE_SIZE] */
 	float *network; /* [count][C]: of the validation part, or NULL */
 	int8_t *truth;
-	int *notes; /* in each */
+	int *notes;    /* in each */
+	float *weight; /* in the regression: every piece has the same, shared out among its passages; their mean is 1 */
 	size_t count, room;
 	int classes;
 };
@@ -43,6 +44,7 @@ static void rows_free(struct rows *rows)
 	free(rows->network);
 	free(rows->truth);
 	free(rows->notes);
+	free(rows->weight);
 }
 
 static bool grow(void **array, size_t count, size_t size)
@@ -61,7 +63,8 @@ static bool make_room(struct rows *rows)
 	bool good = grow((void **)&rows->x, room, TEXTURE_SIZE * sizeof *rows->x) &&
 		    grow((void **)&rows->network, room, (size_t)rows->classes * sizeof *rows->network) &&
 		    grow((void **)&rows->truth, room, sizeof *rows->truth) &&
-		    grow((void **)&rows->notes, room, sizeof *rows->notes);
+		    grow((void **)&rows->notes, room, sizeof *rows->notes) &&
+		    grow((void **)&rows->weight, room, sizeof *rows->weight);
 	rows->room = good ? room : rows->room;
 	return good;
 }
@@ -80,13 +83,15 @@ static bool add_passage(struct rows *rows, const struct piece *piece, int truth,
 /* Passages of a span that overlap by half, and short ones at the same places. */
 static bool add_training(struct rows *rows, const struct piece *piece, int truth, int span, struct texture_note *scratch)
 {
-	size_t hop = ((size_t)span + 1) / 2;
+	size_t hop = ((size_t)span + 1) / 2, before = rows->count;
 	for (size_t first = 0; first == 0 || first + hop <= piece->count; first += hop) {
 		size_t left = piece->count - first, most = (size_t)span, few = (most + SHORT - 1) / SHORT;
 		if (!add_passage(rows, piece, truth, first, (int)(left < most ? left : most), scratch) ||
 		    !add_passage(rows, piece, truth, first, (int)(left < few ? left : few), scratch))
 			return false;
 	}
+	for (size_t n = before; n < rows->count; n++)
+		rows->weight[n] = 1 / (float)(rows->count - before);
 	return true;
 }
 
@@ -144,6 +149,15 @@ static void standardise(const struct rows *rows, const struct texture_layer *lay
 		texture_standardise(layer->mean, layer->deviation, rows->notes[n], rows->x + n * TEXTURE_SIZE);
 }
 
+static void weigh(struct rows *rows)
+{
+	double sum = 0;
+	for (size_t n = 0; n < rows->count; n++)
+		sum += (double)rows->weight[n];
+	for (size_t n = 0; n < rows->count; n++)
+		rows->weight[n] *= (float)((double)rows->count / sum);
+}
+
 /* Mean 0 and deviation 1, as far as passages are believed. */
 static void measure(struct rows *rows, const struct texture_layer *layer)
 {
@@ -184,7 +198,7 @@ static void logits_of(const struct rows *rows, const float *point, float *logits
 			logits[n * (size_t)C + (size_t)c] += point[(size_t)C * TEXTURE_SIZE + (size_t)c];
 }
 
-/* Of the mean cross-entropy and the decay. */
+/* Of the weighted mean cross-entropy and the decay. */
 static void gradient_at(const struct descent *descent, const float *point, float *gradient)
 {
 	const struct rows *rows = descent->rows;
@@ -196,7 +210,7 @@ static void gradient_at(const struct descent *descent, const float *point, float
 		kernel_softmax(C, p, p);
 		p[rows->truth[n]] -= 1;
 		for (int c = 0; c < C; c++) {
-			p[c] /= (float)rows->count;
+			p[c] *= rows->weight[n] / (float)rows->count;
 			bias[c] += p[c];
 		}
 	}
@@ -205,7 +219,7 @@ static void gradient_at(const struct descent *descent, const float *point, float
 	kernel_axpy((long)C * TEXTURE_SIZE, (float)(2 * descent->decay), point, gradient);
 }
 
-/* The largest eigenvalue of X^T X / n, and 1 for the biases. */
+/* The largest eigenvalue of the weighted X^T X / n, and 1 for the biases. */
 static double largest_curvature(const struct rows *rows, float *v, float *across)
 {
 	double norm = 1;
@@ -213,6 +227,8 @@ static double largest_curvature(const struct rows *rows, float *v, float *across
 		v[i] = 1 / sqrtf(TEXTURE_SIZE);
 	for (int step = 0; step < POWER_STEPS; step++) {
 		matrix_nt((int)rows->count, 1, TEXTURE_SIZE, rows->x, TEXTURE_SIZE, v, TEXTURE_SIZE, 0, across, 1);
+		for (size_t n = 0; n < rows->count; n++)
+			across[n] *= rows->weight[n];
 		matrix_tn(1, TEXTURE_SIZE, (int)rows->count, across, 1, rows->x, TEXTURE_SIZE, 0, v, TEXTURE_SIZE);
 		norm = 0;
 		for (int i = 0; i < TEXTURE_SIZE; i++)
@@ -225,7 +241,8 @@ static double largest_curvature(const struct rows *rows, float *v, float *across
 }
 
 /* Nesterov's accelerated descent; its momentum starts anew whenever it points uphill (O'Donoghue and Candes, 2015). The
- * softmax bends by at most a half of what X^T X / n does. points: three, of which the first is where it begins and ends. */
+ * softmax bends by at most a half of what the weighted X^T X / n does. points: three, of which the first is where it begins
+ * and ends. */
 static void descend(const struct descent *descent, double curvature, float *points)
 {
 	size_t numbers = descent->numbers;
@@ -314,6 +331,7 @@ static bool fit(struct rows *train, struct rows *valid, const struct texture_lay
 			      .direction = malloc(TEXTURE_SIZE * sizeof *w.direction)};
 	bool good = w.points && w.best && w.probability && w.logits && w.direction;
 	if (good) {
+		weigh(train);
 		measure(train, layer);
 		standardise(valid, layer);
 		try_decays(train, valid, &w, found);

@@ -288,6 +288,50 @@ static void test_fit_tells_players_apart(void **state)
 	free(copy);
 }
 
+/* Every piece counts the same, however long: of one tune that is heard from ada once, at length, and from bob in three short
+ * pieces, bob is more likely, though ada has more passages. */
+static void test_fit_counts_pieces(void **state)
+{
+	(void)state;
+	enum { TUNE = 32, LONG = 8 * TUNE, BRIEF = 2 * TUNE, COUNT = 4 };
+	struct piece_note tune[LONG > NOTES ? LONG : NOTES];
+	struct piece heard[COUNT];
+	struct model_shape shape = tiny_shape(2, 4);
+	struct parameters *parameters;
+	struct texture_found found;
+	struct texture_note scratch[BRIEF];
+	float features[TEXTURE_SIZE], logits[8] = {0};
+	shape.head[STYLE].strange_texture = 1;
+	matrix_use_threads(1);
+	compose(9, false, tune);
+	for (int i = TUNE; i < LONG; i++) {
+		tune[i] = tune[i - TUNE];
+		tune[i].onset_us += TUNE * 200000;
+		tune[i].end_us += TUNE * 200000;
+	}
+	for (int p = 0; p < COUNT; p++)
+		heard[p] =
+		    (struct piece){.path = "made", .label = p ? "bob" : "ada", .notes = tune, .count = p ? BRIEF : LONG};
+	for (int part = 0; part < 2; part++)
+		parts[part] = (struct dataset){.pieces = heard, .count = COUNT};
+	assert_int_equal(parameters_new(&shape, &parameters, NULL), STATUS_OK);
+	float *values = calloc(parameters->elements, sizeof *values);
+	assert_non_null(values);
+	parameters_initialise(parameters, &shape, 3, values);
+	const struct head_offsets *o = &parameters->head[STYLE];
+	struct model *model = load(&shape, parameters, values);
+	assert_int_equal(fit(model, values, o, &found, NULL), STATUS_OK);
+	model_free(model);
+	assert_int_equal(found.passages, 2 * (LONG / TUNE) + 3 * 2 * (BRIEF / TUNE));
+	listener_texture(&heard[1], 0, BRIEF, scratch, features);
+	model = load(&shape, parameters, values);
+	texture_judge(model, STYLE, features, BRIEF, logits);
+	model_free(model);
+	assert_true(logits[1] > logits[0] && logits[0] > logits[2]);
+	parameters_free(parameters);
+	free(values);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(test_ignores_time_of_day),
 	    cmocka_unit_test(test_bounds),
 	    cmocka_unit_test(test_fit_tells_players_apart),
+	    cmocka_unit_test(test_fit_counts_pieces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
