@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Much of the unit matrix in the correlations: a few thousand passages of one collection tell 268 dimensions apart as they are
- * in it alone, and other music stands as far out as noise. */
+/* Much of the unit matrix in the correlations: a few thousand passages of one collection tell 268 dimensions apart as they
+ * are in it alone, and other music stands as far out as noise. */
 #define SHRINK 0.8
 #define PASSAGES_MIN 64
 #define PLACES 2    /* passages of one length that a piece gives */

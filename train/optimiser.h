@@ -1,4 +1,5 @@
-/* AdamW, or Muon for the encoder's matrices, with gradient clipping and a warm-up-then-cosine schedule. State is two arrays beside the parameters. */
+/* AdamW, or Muon for the encoder's matrices, with gradient clipping and a warm-up-then-cosine schedule. State is two arrays
+ * beside the parameters. */
 #ifndef MIDIBERTD_TRAIN_OPTIMISER_H
 #define MIDIBERTD_TRAIN_OPTIMISER_H
 

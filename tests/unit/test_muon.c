@@ -56,7 +56,8 @@ static void check_step(const struct parameters *parameters, const char *end, enu
 	struct muon *muon = muon_new(parameters, precision);
 	int out = (int)parameter->shape[0], in = (int)parameter->shape[1], r = out < in ? out : in, c = out < in ? in : out;
 	const struct muon_step by = {.rate = 0.01f, .decay = 0, .clip = 1};
-	float *gradient = calloc(parameter->elements, sizeof *gradient), *values = calloc(parameter->elements, sizeof *values),
+	float *gradient = calloc(parameter->elements, sizeof *gradient),
+	      *values = calloc(parameter->elements, sizeof *values),
 	      *momentum = calloc(parameter->elements, sizeof *momentum);
 	assert_non_null(muon);
 	assert_true(muon_suits(parameter));
@@ -122,16 +123,21 @@ static void test_who_goes(void **state)
 	(void)state;
 	struct parameters *parameters;
 	assert_int_equal(parameters_new(&shape, &parameters, NULL), STATUS_OK);
-	static const char *const not[] = {"word_emb.3.lut.weight", "in_linear.weight", "distance_embedding.weight",
-					  "query.bias", "attention.output.LayerNorm.weight", "token_type_embeddings.weight"};
-	for (size_t i = 0; i < sizeof not / sizeof *not; i++)
-		assert_false(muon_suits(find(parameters, not[i])));
+	static const char *const not [] = {"word_emb.3.lut.weight",
+					   "in_linear.weight",
+					   "distance_embedding.weight",
+					   "query.bias",
+					   "attention.output.LayerNorm.weight",
+					   "token_type_embeddings.weight"};
+	for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
+		assert_false(muon_suits(find(parameters, not [i])));
 	const struct parameter *query = find(parameters, "query.weight");
 	struct optimiser_options options = {
 	    .rate = 0.1, .warmup = 1, .steps = 10, .clip = 1e9, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8};
 	struct muon *muon = muon_new(parameters, PRECISION_FP32);
 	size_t bytes = parameters->elements * sizeof(float);
-	float *gradient = calloc(1, bytes), *values = calloc(1, bytes), *first = calloc(1, bytes), *second = calloc(1, bytes);
+	float *gradient = calloc(1, bytes), *values = calloc(1, bytes), *first = calloc(1, bytes),
+	      *second = calloc(1, bytes);
 	gradient[query->offset] = 1;
 	optimiser_step(&options, query, 0, 1, gradient, values, first, second, NULL);
 	assert_true(fabsf(values[query->offset] + 0.1f) < 1e-4f); /* AdamW's first step is its rate */

@@ -204,9 +204,10 @@ static void refuses_bad_heads(void **state)
 		"w: metadata head.melody.temperature is nan, not a number");
 	refuses("head.melody.unfamiliar_above", "1,2", STATUS_BAD_DATA,
 		"w: metadata head.melody.unfamiliar_above is 1,2, not 3 numbers of 1e-6 to 1e6");
-	refuses("head.style_pianist8.texture", "1", STATUS_UNSUPPORTED,
-		"w: metadata head.style_pianist8.texture is 1: not the histograms that this program counts (2); fit them with "
-		"midibert temper to what midibert finetune wrote");
+	refuses(
+	    "head.style_pianist8.texture", "1", STATUS_UNSUPPORTED,
+	    "w: metadata head.style_pianist8.texture is 1: not the histograms that this program counts (2); fit them with "
+	    "midibert temper to what midibert finetune wrote");
 	refuses("head.melody.unfamiliar_above", "1,0,2", STATUS_BAD_DATA,
 		"w: metadata head.melody.unfamiliar_above is 1,0,2, not 3 numbers of 1e-6 to 1e6");
 	refuses("head.style_pianist8.piece_temperature", "0", STATUS_BAD_DATA,
